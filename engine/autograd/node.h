@@ -1,0 +1,88 @@
+// The graph of one forward pass, and the walk back through it. Gradient functions run on plain
+// tensors with gradient mode off: second derivatives are not supported.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/tensor.h"
+
+namespace akimbo::autograd {
+
+// Off inside a NoGrad scope and inside gradient functions. Per thread.
+[[nodiscard]] bool grad_enabled();
+
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool previous_;
+};
+
+// Which inputs want a gradient; what a gradient function is given beside the upstream gradient.
+class Needs {
+ public:
+  explicit Needs(std::vector<bool> needs) : needs_(std::move(needs)) {}
+  [[nodiscard]] bool operator[](std::size_t input_index) const { return needs_[input_index]; }
+
+ private:
+  std::vector<bool> needs_;
+};
+
+// A tensor that a gradient function will read. get() throws Error when the elements were written to
+// after the forward pass.
+class Saved {
+ public:
+  Saved() = default;
+  explicit Saved(const Tensor& tensor);
+  [[nodiscard]] const Tensor& get() const;
+
+ private:
+  Tensor tensor_;  // detached: holds storage, not history
+  std::uint64_t version_ = 0;
+};
+
+// From the upstream gradient (shape and dtype of the output): one tensor per input, undefined where
+// needs[i] is false. Returned tensors may be `grad_y` itself; they are not written to afterwards.
+using GradFunction = std::function<std::vector<Tensor>(const Tensor& grad_y, const Needs& needs)>;
+
+// True when gradient mode is on and any of the tensors (undefined ones allowed) needs a gradient.
+[[nodiscard]] bool any_needs_grad(std::initializer_list<Tensor> tensors);
+[[nodiscard]] bool any_needs_grad(std::span<const Tensor> tensors);
+
+// Records that y came from `inputs` (undefined ones allowed) by an op called `op`. Call it only if
+// any_needs_grad(inputs).
+void attach(std::string_view op, Tensor& y, std::initializer_list<Tensor> inputs,
+            GradFunction function);
+void attach(std::string_view op, Tensor& y, std::span<const Tensor> inputs,
+            GradFunction function);
+
+// Tensor::backward. Walks with an explicit stack; frees saved tensors on the way.
+void run_backward(const Tensor& y, const Tensor& grad);
+
+class Node {
+ public:
+  // Where the gradient of one input goes. Holds no activation: those that a gradient function reads
+  // are in its Saved tensors.
+  struct Edge {
+    std::shared_ptr<Node> node;  // the op that made the input, or null
+    Tensor leaf;                 // the input itself if it is a leaf that wants a gradient
+    Shape shape;
+    [[nodiscard]] bool needs_grad() const { return node != nullptr || leaf.defined(); }
+  };
+
+  std::string_view op;
+  std::vector<Edge> edges;
+  GradFunction function;
+
+  ~Node();  // releases chains of nodes iteratively: graphs are deep
+};
+
+}  // namespace akimbo::autograd

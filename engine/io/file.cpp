@@ -1,0 +1,101 @@
+#include "engine/io/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "engine/core/error.h"
+
+namespace akimbo::io {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() { close(); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+  int close() {
+    const int result = fd_ >= 0 ? ::close(fd_) : 0;
+    fd_ = -1;
+    return result;
+  }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void throw_errno(const char* what, const std::filesystem::path& path) {
+  const int code = errno;
+  const char* remedy = code == ENOSPC || code == EDQUOT ? "; free some space and run again"
+                       : code == EACCES || code == EROFS ? "; choose a folder that you may write to"
+                                                         : "";
+  throw_error<FileError>("[file] cannot {} {}: {}{}", what, path.string(), std::strerror(code),
+                         remedy);
+}
+
+void write_all(int fd, const char* data, std::size_t bytes, const std::filesystem::path& path) {
+  while (bytes > 0) {
+    const ssize_t written = ::write(fd, data, bytes);
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      throw_errno("write", path);
+    }
+    data += written;
+    bytes -= static_cast<std::size_t>(written);
+  }
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) throw_errno("read", path);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) throw_errno("read", path);
+  if (S_ISDIR(info.st_mode)) {
+    throw_error<FileError>("[file] {} is a folder, a file was expected", path.string());
+  }
+  std::string content(static_cast<std::size_t>(info.st_size), '\0');
+  std::size_t done = 0;
+  while (true) {
+    if (done == content.size()) content.resize(content.size() + 4096);  // pipes have no size
+    const ssize_t got = ::read(file.get(), content.data() + done, content.size() - done);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      throw_errno("read", path);
+    }
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  content.resize(done);
+  return content;
+}
+
+void write_file_atomic(const std::filesystem::path& path,
+                       const std::function<void(const WriteBytes&)>& write) {
+  const std::filesystem::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
+  Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (file.get() < 0) throw_errno("write", path);
+  try {
+    write([&](const void* data, std::size_t bytes) {
+      write_all(file.get(), static_cast<const char*>(data), bytes, path);
+    });
+    if (::fsync(file.get()) != 0 && errno != EINVAL) throw_errno("write", path);
+    if (file.close() != 0) throw_errno("write", path);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("write", path);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+void write_file_atomic(const std::filesystem::path& path, std::string_view content) {
+  write_file_atomic(path, [&](const WriteBytes& write) { write(content.data(), content.size()); });
+}
+
+}  // namespace akimbo::io
