@@ -1,0 +1,18 @@
+// Reference data that is kept beside the source tree, not in it. Tests that need it are skipped,
+// and say so, where it is absent.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+namespace akimbo::test_support {
+
+// <source root>/../shared/RELATIVE, or nothing when it does not exist:
+//   const auto path = shared_path("data/golden/topdown/losses.json");
+//   if (!path) GTEST_SKIP() << kNoSharedData;
+[[nodiscard]] std::optional<std::filesystem::path> shared_path(std::string_view relative);
+
+inline constexpr const char* kNoSharedData = "the shared reference data is not on this machine";
+
+}  // namespace akimbo::test_support
