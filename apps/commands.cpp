@@ -1,0 +1,12 @@
+#include "apps/commands.h"
+
+namespace akimbo::apps {
+
+std::vector<Command> all_commands() {
+  return {
+      configs_command(),
+      version_command(),
+  };
+}
+
+}  // namespace akimbo::apps

@@ -1,0 +1,16 @@
+// Every subcommand, one line each; a new one adds its line here and in commands.cpp.
+#pragma once
+
+#include <vector>
+
+#include "apps/command.h"
+
+namespace akimbo::apps {
+
+[[nodiscard]] Command configs_command();
+[[nodiscard]] Command version_command();
+
+// In the order in which --help lists them.
+[[nodiscard]] std::vector<Command> all_commands();
+
+}  // namespace akimbo::apps

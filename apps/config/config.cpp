@@ -1,0 +1,200 @@
+#include "apps/config/config.h"
+
+#include <algorithm>
+
+namespace akimbo::apps {
+
+// The description of each section. Not in the unnamed namespace: FieldReader::section finds them by
+// argument-dependent lookup, which does not look there.
+using Names = std::vector<std::string>;
+
+template <typename Fields>
+void describe(Fields& f, ModelConfig& c) {
+  f.field("type", c.type, one_of(Names{"pose_resnet"}));
+  f.field("depth", c.depth, one_of(std::vector<int>{18, 34, 50, 101, 152}));
+  f.field("style", c.style, one_of(Names{"pytorch", "caffe"}));
+  f.field("deconv_filters", c.deconv_filters, each(between(1, 65536)));
+  f.field("deconv_kernels", c.deconv_kernels, each(between(2, 4)));
+  f.field("deconv_bias", c.deconv_bias);
+  f.field("final_kernel", c.final_kernel, one_of(std::vector<int>{1, 3}));
+}
+
+template <typename Fields>
+void describe(Fields& f, CodecConfig& c) {
+  f.field("type", c.type, one_of(Names{"heatmap"}));
+  f.field("input_size", c.input_size);
+  f.field("heatmap_size", c.heatmap_size);
+  f.field("sigma", c.sigma, between(0.1, 100.0));
+}
+
+template <typename Fields>
+void describe(Fields& f, DatasetConfig& c) {
+  f.field("annotations", c.annotations);
+  f.field("images", c.images);
+  f.field("boxes", c.boxes);
+}
+
+template <typename Fields>
+void describe(Fields& f, DataConfig& c) {
+  f.field("root", c.root);
+  f.section("train", c.train);
+  f.section("val", c.val);
+  f.field("color", c.color, one_of(Names{"rgb", "bgr"}));
+  f.field("mean", c.mean);
+  f.field("std", c.std, Rule<std::array<double, 3>>{"numbers above 0", [](const auto& std) {
+                                                      return std::all_of(
+                                                          std.begin(), std.end(),
+                                                          [](double v) { return v > 0; });
+                                                    }});
+  f.field("warp", c.warp, one_of(Names{"opencv", "fast"}));
+  f.field("box_padding", c.box_padding, between(0.1, 10.0));
+  f.field("workers", c.workers, between(0, 256));
+}
+
+template <typename Fields>
+void describe(Fields& f, AugmentConfig& c) {
+  f.field("flip", c.flip);
+  f.field("scale_factor", c.scale_factor, between(0.0, 0.99));
+  f.field("rotation_deg", c.rotation_deg, between(0.0, 180.0));
+  f.field("half_body_probability", c.half_body_probability, between(0.0, 1.0));
+  f.field("half_body_min_keypoints", c.half_body_min_keypoints, at_least(0));
+}
+
+template <typename Fields>
+void describe(Fields& f, LossConfig& c) {
+  f.field("type", c.type, one_of(Names{"joints_mse"}));
+  f.field("use_target_weight", c.use_target_weight);
+  f.field("use_keypoint_weights", c.use_keypoint_weights);
+}
+
+template <typename Fields>
+void describe(Fields& f, OptimizerConfig& c) {
+  f.field("type", c.type, one_of(Names{"adam", "sgd"}));
+  f.field("lr", c.lr, above(0.0));
+  f.field("beta1", c.beta1, between(0.0, 0.999999));
+  f.field("beta2", c.beta2, between(0.0, 0.999999));
+  f.field("eps", c.eps, above(0.0));
+  f.field("momentum", c.momentum, between(0.0, 0.999999));
+  f.field("nesterov", c.nesterov);
+  f.field("weight_decay", c.weight_decay, at_least(0.0));
+  f.field("decoupled_weight_decay", c.decoupled_weight_decay);
+}
+
+template <typename Fields>
+void describe(Fields& f, ScheduleConfig& c) {
+  f.field("type", c.type, one_of(Names{"constant", "multi_step", "cosine"}));
+  f.field("milestones", c.milestones, each(at_least(1)));
+  f.field("factor", c.factor, between(0.0, 1.0));
+  f.field("warmup_steps", c.warmup_steps, at_least(0));
+  f.field("warmup_factor", c.warmup_factor, between(0.0, 1.0));
+  f.field("min_lr", c.min_lr, at_least(0.0));
+}
+
+template <typename Fields>
+void describe(Fields& f, TrainConfig& c) {
+  f.field("epochs", c.epochs, at_least(1));
+  f.field("batch_size", c.batch_size, between(1, 65536));
+  f.field("seed", c.seed);
+  f.field("shuffle", c.shuffle);
+  f.section("optimizer", c.optimizer);
+  f.section("schedule", c.schedule);
+  f.field("clip_norm", c.clip_norm, at_least(0.0));
+  f.field("ema_decay", c.ema_decay, between(0.0, 0.999999));
+  f.field("log_every", c.log_every, at_least(1));
+  f.field("debug_every", c.debug_every, at_least(0));
+  f.field("save_every", c.save_every, at_least(0));
+  f.field("validate_every", c.validate_every, at_least(1));
+}
+
+template <typename Fields>
+void describe(Fields& f, EvalConfig& c) {
+  f.field("batch_size", c.batch_size, between(1, 65536));
+  f.field("flip_test", c.flip_test);
+  f.field("shift_heatmap", c.shift_heatmap);
+  f.field("quarter_offset", c.quarter_offset);
+  f.field("box_threshold", c.box_threshold);
+  f.field("keypoint_threshold", c.keypoint_threshold);
+  f.field("nms_oks", c.nms_oks, between(0.0, 1.0));
+  f.field("soft_nms", c.soft_nms);
+  f.field("metric", c.metric, one_of(Names{"ap", "pck"}));
+  f.field("pck_threshold", c.pck_threshold, above(0.0));
+}
+
+template <typename Fields>
+void describe(Fields& f, Config& c) {
+  f.field("about", c.about);
+  f.field("skeleton", c.skeleton);
+  f.section("model", c.model);
+  f.section("codec", c.codec);
+  f.section("data", c.data);
+  f.section("augment", c.augment);
+  f.section("loss", c.loss);
+  f.section("train", c.train);
+  f.section("eval", c.eval);
+}
+
+namespace {
+
+// A ResNet divides by 32, rounding up at each halving; each transposed convolution doubles.
+int heatmap_side(int input_side, std::size_t num_deconvs) {
+  const int rounded_up = (input_side + 31) / 32;
+  return rounded_up << num_deconvs;
+}
+
+void check_sizes_agree(const Config& c) {
+  const std::size_t num_deconvs = c.model.deconv_filters.size();
+  if (num_deconvs != c.model.deconv_kernels.size() || num_deconvs > 5) {
+    throw_error<ConfigError>(
+        "[config] model.deconv_filters has {} entries and model.deconv_kernels {}; give one of "
+        "each per transposed convolution, 5 at most",
+        num_deconvs, c.model.deconv_kernels.size());
+  }
+  const PixelSize made{heatmap_side(c.codec.input_size.width, num_deconvs),
+                       heatmap_side(c.codec.input_size.height, num_deconvs)};
+  if (made != c.codec.heatmap_size) {
+    throw_error<ConfigError>(
+        "[config] codec.heatmap_size is [{}, {}], but the network makes [{}, {}] of "
+        "codec.input_size [{}, {}] with {} transposed convolutions; change one of them",
+        c.codec.heatmap_size.width, c.codec.heatmap_size.height, made.width, made.height,
+        c.codec.input_size.width, c.codec.input_size.height, num_deconvs);
+  }
+}
+
+void check_agreement(const Config& c) {
+  check_sizes_agree(c);
+  if (c.model.style == "caffe" && c.model.depth < 50) {
+    throw_error<ConfigError>(
+        "[config] model.style caffe needs bottleneck blocks: model.depth 50, 101 or 152, not {}",
+        c.model.depth);
+  }
+  const std::vector<int>& milestones = c.train.schedule.milestones;
+  if (!std::is_sorted(milestones.begin(), milestones.end())) {
+    throw_error<ConfigError>("[config] train.schedule.milestones must rise: [{}]",
+                             fmt::join(milestones, ", "));
+  }
+  if (c.train.optimizer.nesterov && c.train.optimizer.momentum == 0) {
+    throw_error<ConfigError>(
+        "[config] train.optimizer.nesterov is true, but train.optimizer.momentum is 0; set a "
+        "momentum or turn nesterov off");
+  }
+}
+
+}  // namespace
+
+Config config_from_json(const Json& json) {
+  Config config;
+  FieldReader reader(json, "");
+  describe(reader, config);
+  reader.finish();
+  check_agreement(config);
+  return config;
+}
+
+Json config_to_json(const Config& config) {
+  Config copy = config;
+  FieldWriter writer;
+  describe(writer, copy);
+  return writer.json();
+}
+
+}  // namespace akimbo::apps

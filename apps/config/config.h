@@ -1,0 +1,129 @@
+// Everything that a run is told, as structs; the defaults are those of Simple Baselines' COCO
+// files. Facts stand once: the input size in the codec, the number of keypoints in the skeleton.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/config/fields.h"
+
+namespace akimbo::apps {
+
+struct ModelConfig {
+  std::string type = "pose_resnet";
+  int depth = 50;                 // 18, 34, 50, 101, 152
+  std::string style = "pytorch";  // where a bottleneck's stride sits: pytorch, caffe
+  std::vector<int> deconv_filters{256, 256, 256};
+  std::vector<int> deconv_kernels{4, 4, 4};
+  bool deconv_bias = false;
+  int final_kernel = 1;
+};
+
+struct CodecConfig {
+  std::string type = "heatmap";
+  PixelSize input_size{192, 256};
+  PixelSize heatmap_size{48, 64};
+  double sigma = 2;  // of the target's Gaussian, in heatmap cells
+};
+
+// One annotated set of pictures. Paths are relative to data.root unless absolute; `images` is a
+// folder, or a zip archive.
+struct DatasetConfig {
+  std::string annotations;
+  std::string images;
+  std::string boxes;  // detections to use in place of the annotated boxes; empty: none
+};
+
+struct DataConfig {
+  std::string root;
+  DatasetConfig train;
+  DatasetConfig val;
+  std::string color = "rgb";  // the order in which the network takes the channels: rgb, bgr
+  std::array<double, 3> mean{0.485, 0.456, 0.406};  // by channel index, as the network takes them
+  std::array<double, 3> std{0.229, 0.224, 0.225};
+  std::string warp = "opencv";  // opencv: bit-exact with the references; fast
+  double box_padding = 1.25;    // the crop's side over the box's
+  int workers = 0;              // loader threads; 0: chosen from --threads
+};
+
+struct AugmentConfig {
+  bool flip = true;
+  double scale_factor = 0.3;
+  double rotation_deg = 40;
+  double half_body_probability = 0;
+  int half_body_min_keypoints = 8;
+};
+
+struct LossConfig {
+  std::string type = "joints_mse";
+  bool use_target_weight = true;
+  bool use_keypoint_weights = false;  // the skeleton's weights, entering squared as published
+};
+
+struct OptimizerConfig {
+  std::string type = "adam";  // adam, sgd
+  double lr = 1e-3;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // adam
+  double momentum = 0.9;                          // sgd
+  bool nesterov = false;                          // sgd
+  double weight_decay = 0;
+  bool decoupled_weight_decay = false;
+};
+
+struct ScheduleConfig {
+  std::string type = "multi_step";       // constant, multi_step, cosine
+  std::vector<int> milestones{90, 120};  // epochs
+  double factor = 0.1;
+  int warmup_steps = 0;
+  double warmup_factor = 0.001;  // of the learning rate at step 0
+  double min_lr = 0;             // where cosine ends
+};
+
+struct TrainConfig {
+  int epochs = 140;
+  int batch_size = 32;
+  std::uint64_t seed = 0;
+  bool shuffle = true;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  double clip_norm = 0;    // largest norm of all gradients together; 0: no clipping
+  double ema_decay = 0;    // of the averaged weights that are validated and kept; 0: none
+  int log_every = 100;     // steps between log lines
+  int debug_every = 0;     // steps between pictures of a batch; 0: none
+  int save_every = 0;      // steps between checkpoints inside an epoch; 0: at its end only
+  int validate_every = 1;  // epochs between validations
+};
+
+struct EvalConfig {
+  int batch_size = 32;
+  bool flip_test = false;
+  bool shift_heatmap = true;
+  bool quarter_offset = true;
+  double box_threshold = 0;         // boxes scored below are not used
+  double keypoint_threshold = 0.2;  // keypoints scored above enter an instance's score
+  double nms_oks = 0.9;
+  bool soft_nms = false;
+  std::string metric = "ap";   // what decides which checkpoint is best: ap, pck
+  double pck_threshold = 0.2;  // of the box's longer side
+};
+
+struct Config {
+  std::string about;  // one line for people
+  std::string skeleton = "coco";
+  ModelConfig model;
+  CodecConfig codec;
+  DataConfig data;
+  AugmentConfig augment;
+  LossConfig loss;
+  TrainConfig train;
+  EvalConfig eval;
+};
+
+// Both throw ConfigError that names the key. from_json checks types, ranges, unknown keys, and
+// whether the settings agree with each other.
+[[nodiscard]] Config config_from_json(const Json& json);
+[[nodiscard]] Json config_to_json(const Config& config);
+
+}  // namespace akimbo::apps
