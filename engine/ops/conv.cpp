@@ -1,0 +1,274 @@
+#include "engine/ops/conv.h"
+
+#include <algorithm>
+
+#include "engine/autograd/node.h"
+#include "engine/core/dispatch.h"
+#include "engine/core/error.h"
+#include "kernels/conv.h"
+
+namespace akimbo::ops {
+namespace {
+
+using kernels::Conv2dParams;
+
+// Extents above this would overflow the index arithmetic of the kernels long after memory ran out.
+constexpr std::int64_t kMaxOption = 1 << 20;
+
+Conv2dParams params_of(const Conv2dOptions& o) {
+  return {o.stride, o.padding, o.dilation, o.groups};
+}
+Conv2dParams params_of(const ConvTranspose2dOptions& o) {
+  return {o.stride, o.padding, o.dilation, o.groups};
+}
+
+void check_options(const char* op, const Conv2dParams& p) {
+  const auto in_range = [](std::int64_t v, std::int64_t low) {
+    return v >= low && v <= kMaxOption;
+  };
+  if (!in_range(p.stride, 1) || !in_range(p.dilation, 1) || !in_range(p.groups, 1) ||
+      !in_range(p.padding, 0)) {
+    throw_error<ArgumentError>(
+        "[{}] stride = {}, padding = {}, dilation = {}, groups = {}; padding must be 0 or more, "
+        "the "
+        "others 1 or more",
+        op, p.stride, p.padding, p.dilation, p.groups);
+  }
+}
+
+void check_vector(const char* op, const char* name, const Tensor& v, const Tensor& x,
+                  std::int64_t num_outputs) {
+  if (!v.defined()) return;
+  if (!(v.shape() == Shape{num_outputs}) || v.dtype() != x.dtype()) {
+    throw_error<ArgumentError>("[{}] {} is {} {}; w has {} output channels, so pass {} [{}]", op,
+                               name, dtype_name(v.dtype()), v.shape().str(), num_outputs,
+                               dtype_name(x.dtype()), num_outputs);
+  }
+}
+
+// All that x, w and the options must satisfy, whichever way the convolution runs.
+void check_operands(const char* op, const Tensor& x, const Tensor& w, const Conv2dParams& p) {
+  check_options(op, p);
+  if (x.rank() != 4 || w.rank() != 4) {
+    throw_error<ArgumentError>(
+        "[{}] x is {} and w is {}; x must be [N,H,W,C] and w [O,kh,kw,C/groups]", op,
+        x.shape().str(), w.shape().str());
+  }
+  if (x.dtype() != w.dtype() || (x.dtype() != DType::f32 && x.dtype() != DType::f64)) {
+    throw_error<ArgumentError>("[{}] x is {} and w is {}; both must be f32, or both f64; call to()",
+                               op, dtype_name(x.dtype()), dtype_name(w.dtype()));
+  }
+  const std::int64_t channels = x.dim(3), taken = w.dim(3) * p.groups;
+  if (taken != channels) {
+    const Shape& ws = w.shape();
+    const std::string fits = w.dim(3) > 0 && channels % w.dim(3) == 0
+                                 ? fmt::format("groups = {} or ", channels / w.dim(3))
+                                 : "";
+    throw_error<ArgumentError>(
+        "[{}] x has {} channels, but w {} with groups = {} takes {}; pass {}a weight [{},{},{},{}]",
+        op, channels, ws.str(), p.groups, taken, fits, ws[0], ws[1], ws[2], channels / p.groups);
+  }
+  if (w.dim(0) % p.groups != 0 || w.dim(1) < 1 || w.dim(2) < 1) {
+    throw_error<ArgumentError>(
+        "[{}] w is {}; the {} outputs must divide into {} groups and the filter be at least 1x1",
+        op, w.shape().str(), w.dim(0), p.groups);
+  }
+}
+
+void check_output(const char* op, const Tensor& x, const Tensor& w, const Shape& y) {
+  if (y[1] < 1 || y[2] < 1) {
+    throw_error<ArgumentError>(
+        "[{}] x {} is too small for the filter of w {}: the result would be {}x{}; pass a larger x "
+        "or more padding",
+        op, x.shape().str(), w.shape().str(), y[1], y[2]);
+  }
+}
+
+Shape checked_shape(const char* op, const Tensor& x, const Tensor& w,
+                    const Conv2dOptions& options) {
+  const Conv2dParams p = params_of(options);
+  check_operands(op, x, w, p);
+  const auto extent = [&](int axis) {
+    const std::int64_t span = x.dim(axis) + 2 * p.padding - p.dilation * (w.dim(axis) - 1) - 1;
+    return span < 0 ? span : span / p.stride + 1;
+  };
+  const Shape y{x.dim(0), extent(1), extent(2), w.dim(0)};
+  check_output(op, x, w, y);
+  return y;
+}
+
+Shape checked_shape(const char* op, const Tensor& x, const Tensor& w,
+                    const ConvTranspose2dOptions& options) {
+  const Conv2dParams p = params_of(options);
+  check_operands(op, x, w, p);
+  const std::int64_t limit = std::max(p.stride, p.dilation);
+  if (options.output_padding < 0 || options.output_padding >= limit) {
+    throw_error<ArgumentError>(
+        "[{}] output_padding = {}; it must be from 0 to {}, less than the "
+        "stride or the dilation",
+        op, options.output_padding, limit - 1);
+  }
+  const auto extent = [&](int axis) {
+    return (x.dim(axis) - 1) * p.stride - 2 * p.padding + p.dilation * (w.dim(axis) - 1) +
+           options.output_padding + 1;
+  };
+  const Shape y{x.dim(0), extent(1), extent(2), w.dim(0)};
+  check_output(op, x, w, y);
+  return y;
+}
+
+kernels::ConvEpilogue views_of(const ConvEpilogue& e) {
+  return {view_of(e.scale), view_of(e.shift), view_of(e.residual), e.relu};
+}
+
+Tensor bias_grad(const Tensor& grad_y) {
+  Tensor grad = Tensor::empty({grad_y.dim(3)}, grad_y.dtype(), grad_y.device());
+  AKIMBO_KERNEL(grad_y.device(), conv_bias_grad)
+  (exec_of(grad_y.device()), view_of(grad_y), mutable_view_of(grad));
+  return grad;
+}
+
+void check_epilogue(const char* op, const ConvEpilogue& e, const Tensor& x, const Shape& y) {
+  check_vector(op, "scale", e.scale, x, y[3]);
+  check_vector(op, "shift", e.shift, x, y[3]);
+  const Tensor& r = e.residual;
+  if (r.defined() && (!(r.shape() == y) || r.dtype() != x.dtype())) {
+    throw_error<ArgumentError>("[{}] residual is {} {}; the result is {} {}", op,
+                               dtype_name(r.dtype()), r.shape().str(), dtype_name(x.dtype()),
+                               y.str());
+  }
+}
+
+bool equal(const Conv2dOptions& a, const Conv2dOptions& b) {
+  return a.stride == b.stride && a.padding == b.padding && a.dilation == b.dilation &&
+         a.groups == b.groups;
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+  Tensor y = Tensor::empty(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
+  check_vector("conv2d", "bias", bias, x, w.dim(0));
+  const Conv2dParams params = params_of(options);
+  AKIMBO_KERNEL(x.device(), conv2d_forward)
+  (exec_of(x.device()), view_of(x), {.weight = view_of(w)}, {.shift = view_of(bias)}, params,
+   mutable_view_of(y));
+  if (!autograd::any_needs_grad({x, w, bias})) return y;
+
+  autograd::attach(
+      "conv2d", y, {x, w, bias},
+      [sx = autograd::Saved(x), sw = autograd::Saved(w), params](const Tensor& grad_y,
+                                                                 const autograd::Needs& needs) {
+        const Device device = grad_y.device();
+        Tensor grad_x, grad_w;
+        if (needs[0]) {
+          grad_x = Tensor::empty(sx.get().shape(), grad_y.dtype(), device);
+          AKIMBO_KERNEL(device, conv2d_input_grad)
+          (exec_of(device), view_of(grad_y), view_of(sw.get()), params, mutable_view_of(grad_x));
+        }
+        if (needs[1]) {
+          grad_w = Tensor::empty(sw.get().shape(), grad_y.dtype(), device);
+          AKIMBO_KERNEL(device, conv2d_weight_grad)
+          (exec_of(device), view_of(sx.get()), view_of(grad_y), params, mutable_view_of(grad_w));
+        }
+        return std::vector<Tensor>{grad_x, grad_w, needs[2] ? bias_grad(grad_y) : Tensor()};
+      });
+  return y;
+}
+
+Tensor conv_transpose2d(const Tensor& x, const Tensor& w, const Tensor& bias,
+                        const ConvTranspose2dOptions& options) {
+  Tensor y = Tensor::empty(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
+  check_vector("conv_transpose2d", "bias", bias, x, w.dim(0));
+  const Conv2dParams params = params_of(options);
+  AKIMBO_KERNEL(x.device(), conv_transpose2d_forward)
+  (exec_of(x.device()), view_of(x), {.weight = view_of(w)}, {.shift = view_of(bias)}, params,
+   mutable_view_of(y));
+  if (!autograd::any_needs_grad({x, w, bias})) return y;
+
+  autograd::attach(
+      "conv_transpose2d", y, {x, w, bias},
+      [sx = autograd::Saved(x), sw = autograd::Saved(w), params](const Tensor& grad_y,
+                                                                 const autograd::Needs& needs) {
+        const Device device = grad_y.device();
+        Tensor grad_x, grad_w;
+        if (needs[0]) {
+          grad_x = Tensor::empty(sx.get().shape(), grad_y.dtype(), device);
+          AKIMBO_KERNEL(device, conv_transpose2d_input_grad)
+          (exec_of(device), view_of(grad_y), view_of(sw.get()), params, mutable_view_of(grad_x));
+        }
+        if (needs[1]) {
+          grad_w = Tensor::empty(sw.get().shape(), grad_y.dtype(), device);
+          AKIMBO_KERNEL(device, conv_transpose2d_weight_grad)
+          (exec_of(device), view_of(sx.get()), view_of(grad_y), params, mutable_view_of(grad_w));
+        }
+        return std::vector<Tensor>{grad_x, grad_w, needs[2] ? bias_grad(grad_y) : Tensor()};
+      });
+  return y;
+}
+
+const Tensor& PackedConvWeight::update(const Tensor& w, const Conv2dOptions& options) {
+  if (source_.defined() && w.is_same(source_) && w.version() == version_ && !transposed_ &&
+      equal(options, options_)) {
+    return packed_;
+  }
+  const Conv2dParams params = params_of(options);
+  const std::int64_t count =
+      AKIMBO_KERNEL(w.device(), conv2d_packed_numel)(w.shape(), w.dtype(), params);
+  clear();
+  if (count > 0) {
+    packed_ = Tensor::empty({count}, w.dtype(), w.device());
+    AKIMBO_KERNEL(w.device(), conv2d_pack_weight)
+    (exec_of(w.device()), view_of(w), params, mutable_view_of(packed_));
+  }
+  source_ = w.detach();
+  version_ = w.version();
+  options_ = options;
+  return packed_;
+}
+
+const Tensor& PackedConvWeight::update(const Tensor& w, const ConvTranspose2dOptions& options) {
+  const Conv2dParams params = params_of(options);
+  const Conv2dOptions key{params.stride, params.padding, params.dilation, params.groups};
+  if (source_.defined() && w.is_same(source_) && w.version() == version_ && transposed_ &&
+      equal(key, options_)) {
+    return packed_;
+  }
+  const std::int64_t count =
+      AKIMBO_KERNEL(w.device(), conv_transpose2d_packed_numel)(w.shape(), w.dtype(), params);
+  clear();
+  if (count > 0) {
+    packed_ = Tensor::empty({count}, w.dtype(), w.device());
+    AKIMBO_KERNEL(w.device(), conv_transpose2d_pack_weight)
+    (exec_of(w.device()), view_of(w), params, mutable_view_of(packed_));
+  }
+  source_ = w.detach();
+  version_ = w.version();
+  transposed_ = true;
+  options_ = key;
+  return packed_;
+}
+
+Tensor conv2d_inference(const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue,
+                        const Conv2dOptions& options, PackedConvWeight* packed) {
+  Tensor y = Tensor::empty(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
+  check_epilogue("conv2d", epilogue, x, y.shape());
+  const Tensor ready = packed != nullptr ? packed->update(w, options) : Tensor();
+  AKIMBO_KERNEL(x.device(), conv2d_forward)
+  (exec_of(x.device()), view_of(x), {view_of(w), view_of(ready)}, views_of(epilogue),
+   params_of(options), mutable_view_of(y));
+  return y;
+}
+
+Tensor conv_transpose2d_inference(const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue,
+                                  const ConvTranspose2dOptions& options, PackedConvWeight* packed) {
+  Tensor y = Tensor::empty(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
+  check_epilogue("conv_transpose2d", epilogue, x, y.shape());
+  const Tensor ready = packed != nullptr ? packed->update(w, options) : Tensor();
+  AKIMBO_KERNEL(x.device(), conv_transpose2d_forward)
+  (exec_of(x.device()), view_of(x), {view_of(w), view_of(ready)}, views_of(epilogue),
+   params_of(options), mutable_view_of(y));
+  return y;
+}
+
+}  // namespace akimbo::ops

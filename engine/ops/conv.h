@@ -1,0 +1,72 @@
+// 2-D convolution and transposed convolution, with gradients, and forms for inference with scale,
+// shift, residual and ReLU fused in. Maps are [N,H,W,C]; a weight has the summed channel last.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/core/tensor.h"
+
+namespace akimbo::ops {
+
+struct Conv2dOptions {
+  std::int64_t stride = 1;
+  std::int64_t padding = 0;
+  std::int64_t dilation = 1;
+  std::int64_t groups = 1;
+};
+
+struct ConvTranspose2dOptions {
+  std::int64_t stride = 1;
+  std::int64_t padding = 0;
+  std::int64_t output_padding = 0;
+  std::int64_t dilation = 1;
+  std::int64_t groups = 1;
+};
+
+// x [N,H,W,C], w [O,kh,kw,C/groups], bias [O] or undefined; returns [N,H',W',O] with
+// H' = (H + 2 padding - dilation (kh - 1) - 1) / stride + 1.
+[[nodiscard]] Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {},
+                            const Conv2dOptions& options = {});
+
+// x [N,H,W,I], w [O,kh,kw,I/groups], bias [O] or undefined; returns [N,H',W',O] with
+// H' = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1.
+[[nodiscard]] Tensor conv_transpose2d(const Tensor& x, const Tensor& w, const Tensor& bias = {},
+                                      const ConvTranspose2dOptions& options = {});
+
+// y = relu(conv * scale[o] + shift[o] + residual); undefined members are left out.
+struct ConvEpilogue {
+  Tensor scale;     // [O]
+  Tensor shift;     // [O]
+  Tensor residual;  // shape of the result
+  bool relu = false;
+};
+
+// A weight in the order that the kernels read, kept from call to call by the layer that owns the
+// weight. It packs again when the weight was written to or replaced, or the options changed. Costs
+// as much memory as the weight. One user at a time.
+class PackedConvWeight {
+ public:
+  // Undefined if the device does not pack.
+  const Tensor& update(const Tensor& w, const Conv2dOptions& options);
+  const Tensor& update(const Tensor& w, const ConvTranspose2dOptions& options);
+  void clear() { *this = PackedConvWeight(); }
+
+ private:
+  Tensor source_;  // keeps the storage alive, so that another tensor cannot pass for it
+  std::uint64_t version_ = 0;
+  bool transposed_ = false;
+  Conv2dOptions options_;
+  Tensor packed_;
+};
+
+// Without gradient, whatever the inputs. `packed` may be null: then the weight is packed each time.
+[[nodiscard]] Tensor conv2d_inference(const Tensor& x, const Tensor& w,
+                                      const ConvEpilogue& epilogue = {},
+                                      const Conv2dOptions& options = {},
+                                      PackedConvWeight* packed = nullptr);
+[[nodiscard]] Tensor conv_transpose2d_inference(const Tensor& x, const Tensor& w,
+                                                const ConvEpilogue& epilogue = {},
+                                                const ConvTranspose2dOptions& options = {},
+                                                PackedConvWeight* packed = nullptr);
+
+}  // namespace akimbo::ops
