@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "engine/core/error.h"
 
@@ -19,6 +20,7 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   int close() {
     const int result = fd_ >= 0 ? ::close(fd_) : 0;
     fd_ = -1;
@@ -74,6 +76,38 @@ std::string read_file(const std::filesystem::path& path) {
   }
   content.resize(done);
   return content;
+}
+
+RandomAccessFile::RandomAccessFile(std::filesystem::path path) : path_(std::move(path)) {
+  Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) throw_errno("read", path_);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) throw_errno("read", path_);
+  if (!S_ISREG(info.st_mode)) {
+    throw_error<FileError>("[file] {} is no regular file, one was expected", path_.string());
+  }
+  size_ = static_cast<std::uint64_t>(info.st_size);
+  fd_ = file.release();
+}
+
+RandomAccessFile::~RandomAccessFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void RandomAccessFile::read_at(std::uint64_t offset, void* data, std::size_t bytes) const {
+  auto* out = static_cast<char*>(data);
+  while (bytes > 0) {
+    const ssize_t got = ::pread(fd_, out, bytes, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_errno("read", path_);
+    if (got == 0) {
+      throw_error<FileError>("[file] {} ends {} bytes before what was to be read; is it whole?",
+                             path_.string(), bytes);
+    }
+    out += got;
+    offset += static_cast<std::uint64_t>(got);
+    bytes -= static_cast<std::size_t>(got);
+  }
 }
 
 void write_file_atomic(const std::filesystem::path& path,
