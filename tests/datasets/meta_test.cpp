@@ -18,7 +18,8 @@ TEST(Meta, CocoIsThePublishedSkeleton) {
   EXPECT_EQ(coco.keypoints[16], "right_ankle");
   const std::vector<int> mirrored = {0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15};
   EXPECT_EQ(coco.flip_permutation(), mirrored);
-  EXPECT_EQ(coco.sigmas[11], 0.107);
+  EXPECT_EQ(coco.sigmas[11], 1.07 / 10);  // as the evaluator has them
+  EXPECT_EQ(coco.sigmas[0], .26 / 10);
   EXPECT_EQ(coco.upper_body.size(), 11u);
   EXPECT_EQ(coco.lower_body.size(), 6u);
   EXPECT_EQ(coco.limbs.size(), 19u);
