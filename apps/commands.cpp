@@ -5,7 +5,6 @@ namespace akimbo::apps {
 std::vector<Command> all_commands() {
   return {
       configs_command(),
-      synth_command(),
       version_command(),
   };
 }

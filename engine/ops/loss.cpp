@@ -1,0 +1,168 @@
+#include "engine/ops/loss.h"
+
+#include "engine/autograd/node.h"
+#include "engine/core/dispatch.h"
+#include "engine/ops/checks.h"
+#include "kernels/loss.h"
+
+namespace akimbo::ops {
+namespace {
+
+// Losses are not differentiated by their targets: saying so beats a silent zero.
+void require_constant(const char* op, const char* name, const Tensor& t) {
+  if (autograd::any_needs_grad({t})) {
+    throw_error<ArgumentError>(
+        "[{}] {} asks for a gradient, and only pred has one; pass {}.detach()", op, name, name);
+  }
+}
+
+void require_elements(const char* op, const Tensor& pred) {
+  if (pred.numel() == 0) {
+    throw_error<ArgumentError>("[{}] pred {} has no elements; the batch must not be empty", op,
+                               pred.shape().str());
+  }
+}
+
+Tensor distance_loss(const char* op, const Tensor& pred, const Tensor& target, const Tensor& weight,
+                     kernels::DistanceParams params, const LossOptions& options) {
+  require_floating(op, "pred", pred);
+  require_like(op, "target", target, "pred", pred);
+  if (weight.defined()) require_like(op, "weight", weight, "pred", pred);
+  require_constant(op, "target", target);
+  require_constant(op, "weight", weight);
+  require_elements(op, pred);
+  if (!options.sum) params.scale = 1 / static_cast<double>(pred.numel());
+  const Device device = pred.device();
+  Tensor y = Tensor::empty({1}, pred.dtype(), device);
+  AKIMBO_KERNEL(device, distance_loss_forward)
+  (exec_of(device), view_of(pred), view_of(target), view_of(weight), params, mutable_view_of(y));
+  if (autograd::any_needs_grad({pred})) {
+    autograd::attach(
+        op, y, {pred},
+        [spred = autograd::Saved(pred), starget = autograd::Saved(target),
+         sweight = autograd::Saved(weight), params](const Tensor& grad_y, const autograd::Needs&) {
+          const Tensor& pred = spred.get();
+          const Device device = pred.device();
+          Tensor grad = Tensor::empty(pred.shape(), pred.dtype(), device);
+          AKIMBO_KERNEL(device, distance_loss_input_grad)
+          (exec_of(device), view_of(pred), view_of(starget.get()), view_of(sweight.get()), params,
+           view_of(grad_y), mutable_view_of(grad));
+          return std::vector<Tensor>{grad};
+        });
+  }
+  return y;
+}
+
+}  // namespace
+
+Tensor joints_mse(const Tensor& pred, const Tensor& target, const Tensor& weight) {
+  require_floating("joints_mse", "pred", pred);
+  if (pred.rank() < 3) {
+    throw_error<ArgumentError>("[joints_mse] pred has shape {}; wanted [N,H,W,K] or [N,P,K]",
+                               pred.shape().str());
+  }
+  require_like("joints_mse", "target", target, "pred", pred);
+  const std::int64_t batch = pred.dim(0);
+  const std::int64_t keypoints = pred.dim(-1);
+  if (weight.defined() && (!(weight.shape() == Shape{batch, keypoints}) ||
+                           weight.dtype() != pred.dtype() || weight.device() != pred.device())) {
+    throw_error<ArgumentError>(
+        "[joints_mse] weight is {} {}; wanted {} [{},{}], one value per "
+        "keypoint of pred {}",
+        dtype_name(weight.dtype()), weight.shape().str(), dtype_name(pred.dtype()), batch,
+        keypoints, pred.shape().str());
+  }
+  require_constant("joints_mse", "target", target);
+  require_constant("joints_mse", "weight", weight);
+  require_elements("joints_mse", pred);
+  const Device device = pred.device();
+  const Shape flat{batch, pred.numel() / (batch * keypoints), keypoints};
+  const Tensor pred3 = pred.view(flat);
+  const Tensor target3 = target.view(flat);
+  Tensor y = Tensor::empty({1}, pred.dtype(), device);
+  AKIMBO_KERNEL(device, joints_mse_forward)
+  (exec_of(device), view_of(pred3), view_of(target3), view_of(weight), mutable_view_of(y));
+  if (autograd::any_needs_grad({pred})) {
+    autograd::attach("joints_mse", y, {pred},
+                     [spred = autograd::Saved(pred3), starget = autograd::Saved(target3),
+                      sweight = autograd::Saved(weight),
+                      shape = pred.shape()](const Tensor& grad_y, const autograd::Needs&) {
+                       const Tensor& pred3 = spred.get();
+                       const Device device = pred3.device();
+                       Tensor grad = Tensor::empty(pred3.shape(), pred3.dtype(), device);
+                       AKIMBO_KERNEL(device, joints_mse_input_grad)
+                       (exec_of(device), view_of(pred3), view_of(starget.get()),
+                        view_of(sweight.get()), view_of(grad_y), mutable_view_of(grad));
+                       return std::vector<Tensor>{grad.view(shape)};
+                     });
+  }
+  return y;
+}
+
+Tensor mse_loss(const Tensor& pred, const Tensor& target, const Tensor& weight,
+                const LossOptions& options) {
+  return distance_loss("mse_loss", pred, target, weight, {.kind = kernels::DistanceKind::square},
+                       options);
+}
+
+Tensor l1_loss(const Tensor& pred, const Tensor& target, const Tensor& weight,
+               const LossOptions& options) {
+  return distance_loss("l1_loss", pred, target, weight, {.kind = kernels::DistanceKind::absolute},
+                       options);
+}
+
+Tensor smooth_l1_loss(const Tensor& pred, const Tensor& target, double beta, const Tensor& weight,
+                      const LossOptions& options) {
+  if (!(beta > 0)) {
+    throw_error<ArgumentError>("[smooth_l1_loss] beta is {}; wanted a positive number", beta);
+  }
+  return distance_loss("smooth_l1_loss", pred, target, weight,
+                       {.kind = kernels::DistanceKind::smooth, .beta = beta}, options);
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& index,
+                     const CrossEntropyOptions& options) {
+  require_floating("cross_entropy", "logits", logits);
+  Shape rows;
+  for (int k = 0; k + 1 < logits.rank(); ++k) rows.push_back(logits.dim(k));
+  if (logits.rank() < 1 || !(index.shape() == rows) || index.dtype() != DType::i64) {
+    throw_error<ArgumentError>(
+        "[cross_entropy] index is {} {}; wanted i64 {}, the shape of logits "
+        "{} without its last axis",
+        dtype_name(index.dtype()), index.shape().str(), rows.str(), logits.shape().str());
+  }
+  const std::int64_t classes = logits.dim(-1);
+  if (index.device().is_cpu()) {
+    for (const std::int64_t i : index.values<std::int64_t>()) {
+      if ((i < 0 || i >= classes) && i != options.ignore_index) {
+        throw_error<ArgumentError>(
+            "[cross_entropy] class {} of {}; wanted 0 to {}, or {} to leave "
+            "a row out",
+            i, classes, classes - 1, options.ignore_index);
+      }
+    }
+  }
+  require_elements("cross_entropy", logits);
+  const Device device = logits.device();
+  const Tensor logits2 = logits.view({rows.numel(), classes});
+  Tensor y = Tensor::empty({1}, logits.dtype(), device);
+  AKIMBO_KERNEL(device, cross_entropy_forward)
+  (exec_of(device), view_of(logits2), view_of(index), options.ignore_index, mutable_view_of(y));
+  if (autograd::any_needs_grad({logits})) {
+    autograd::attach("cross_entropy", y, {logits},
+                     [slogits = autograd::Saved(logits2), sindex = autograd::Saved(index),
+                      ignore_index = options.ignore_index,
+                      shape = logits.shape()](const Tensor& grad_y, const autograd::Needs&) {
+                       const Tensor& logits2 = slogits.get();
+                       const Device device = logits2.device();
+                       Tensor grad = Tensor::empty(logits2.shape(), logits2.dtype(), device);
+                       AKIMBO_KERNEL(device, cross_entropy_input_grad)
+                       (exec_of(device), view_of(logits2), view_of(sindex.get()), ignore_index,
+                        view_of(grad_y), mutable_view_of(grad));
+                       return std::vector<Tensor>{grad.view(shape)};
+                     });
+  }
+  return y;
+}
+
+}  // namespace akimbo::ops

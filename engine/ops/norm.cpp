@@ -1,0 +1,105 @@
+#include "engine/ops/norm.h"
+
+#include "engine/autograd/node.h"
+#include "engine/core/dispatch.h"
+#include "engine/ops/checks.h"
+#include "kernels/norm.h"
+
+namespace akimbo::ops {
+namespace {
+
+void check_batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                      const Tensor& running_mean, const Tensor& running_var,
+                      const BatchNormOptions& options, const Tensor& residual) {
+  require_floating("batch_norm", "x", x);
+  if (x.rank() < 2) {
+    throw_error<ArgumentError>("[batch_norm] x has shape {}; wanted [..., C] of rank 2 or more",
+                               x.shape().str());
+  }
+  const std::int64_t channels = x.dim(-1);
+  require_channels("batch_norm", "gamma", gamma, channels, x);
+  require_channels("batch_norm", "beta", beta, channels, x);
+  if (running_mean.defined() != running_var.defined() ||
+      (!options.training && !running_mean.defined())) {
+    throw ArgumentError(
+        "[batch_norm] running_mean and running_var are needed together, and always outside "
+        "training; pass both");
+  }
+  if (running_mean.defined()) {
+    require_channels("batch_norm", "running_mean", running_mean, channels, x);
+    require_channels("batch_norm", "running_var", running_var, channels, x);
+  }
+  if (residual.defined()) require_like("batch_norm", "residual", residual, "x", x);
+  if (options.training && channels > 0 && x.numel() / channels < 2) {
+    throw_error<ArgumentError>(
+        "[batch_norm] x {} has {} value per channel, and training needs at least two; use a "
+        "larger batch, or training = false",
+        x.shape().str(), x.numel() / channels);
+  }
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor& running_mean,
+                  Tensor& running_var, const BatchNormOptions& options, const Tensor& residual) {
+  check_batch_norm(x, gamma, beta, running_mean, running_var, options, residual);
+  const Device device = x.device();
+  Tensor mean;
+  Tensor invstd = Tensor::empty(gamma.shape(), x.dtype(), device);
+  if (options.training) {
+    mean = Tensor::empty(gamma.shape(), x.dtype(), device);
+    AKIMBO_KERNEL(device, batch_norm_statistics)
+    (exec_of(device), view_of(x), {.eps = options.eps, .momentum = options.momentum},
+     mutable_view_of(mean), mutable_view_of(invstd), mutable_view_of(running_mean),
+     mutable_view_of(running_var));
+  } else {
+    // A copy: a later training step writes to the running values before or while backward reads.
+    mean = autograd::any_needs_grad({x, gamma, beta}) ? running_mean.clone() : running_mean;
+    AKIMBO_KERNEL(device, batch_norm_invstd)
+    (exec_of(device), view_of(running_var), options.eps, mutable_view_of(invstd));
+  }
+  Tensor y = Tensor::empty(x.shape(), x.dtype(), device);
+  AKIMBO_KERNEL(device, batch_norm_forward)
+  (exec_of(device),
+   {.x = view_of(x),
+    .mean = view_of(mean),
+    .invstd = view_of(invstd),
+    .gamma = view_of(gamma),
+    .beta = view_of(beta),
+    .residual = view_of(residual),
+    .relu = options.relu},
+   mutable_view_of(y));
+  if (!autograd::any_needs_grad({x, gamma, beta, residual})) return y;
+
+  autograd::attach(
+      "batch_norm", y, {x, gamma, beta, residual},
+      [sx = autograd::Saved(x), sgamma = autograd::Saved(gamma),
+       sy = autograd::Saved(options.relu ? y : Tensor()), mean, invstd,
+       training = options.training](const Tensor& grad_y, const autograd::Needs& needs) {
+        const Tensor& x = sx.get();
+        const Tensor& gamma = sgamma.get();
+        const Device device = x.device();
+        const bool masked = sy.get().defined();
+        std::vector<Tensor> grads(4);
+        if (needs[0]) grads[0] = Tensor::empty(x.shape(), x.dtype(), device);
+        if (needs[1]) grads[1] = Tensor::empty(gamma.shape(), x.dtype(), device);
+        if (needs[2]) grads[2] = Tensor::empty(gamma.shape(), x.dtype(), device);
+        if (needs[3]) grads[3] = masked ? Tensor::empty(x.shape(), x.dtype(), device) : grad_y;
+        AKIMBO_KERNEL(device, batch_norm_grad)
+        (exec_of(device), {.x = view_of(x),
+                           .mean = view_of(mean),
+                           .invstd = view_of(invstd),
+                           .gamma = view_of(gamma),
+                           .y = view_of(sy.get()),
+                           .grad_y = view_of(grad_y),
+                           .training = training,
+                           .grad_x = mutable_view_of(grads[0]),
+                           .grad_gamma = mutable_view_of(grads[1]),
+                           .grad_beta = mutable_view_of(grads[2]),
+                           .grad_residual = masked ? mutable_view_of(grads[3]) : kernels::View{}});
+        return grads;
+      });
+  return y;
+}
+
+}  // namespace akimbo::ops

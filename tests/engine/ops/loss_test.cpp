@@ -1,0 +1,160 @@
+#include "engine/ops/loss.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/core/error.h"
+#include "engine/core/threads.h"
+#include "engine/io/json.h"
+#include "tests/support/golden.h"
+#include "tests/support/numeric_gradient.h"
+#include "tests/support/shared_data.h"
+#include "tests/support/throws.h"
+
+namespace akimbo {
+namespace {
+
+using test_support::gradients_match;
+using test_support::leaf;
+using test_support::max_difference;
+using test_support::random_tensor;
+using Tensors = std::vector<Tensor>;
+
+Tensor vector_of(const std::vector<double>& values) {
+  return Tensor::from_values<double>({static_cast<std::int64_t>(values.size())}, values);
+}
+
+TEST(JointsMse, ByHand) {
+  // Two keypoints, two pixels. Differences (1, 2) and (0, 4); weights 1 and 0.5.
+  const Tensor pred = Tensor::from_values<double>({1, 2, 1, 2}, {1, 2, 0, 4});
+  const Tensor target = Tensor::zeros({1, 2, 1, 2}, DType::f64);
+  const Tensor weight = Tensor::from_values<double>({1, 2}, {1, 0.5});
+  // Keypoint 0: (1 + 0) / 2 / 2 pixels; keypoint 1: (1 + 4) / 2 / 2; mean of both.
+  EXPECT_DOUBLE_EQ(ops::joints_mse(pred, target, weight).item(), (0.25 + 1.25) / 2);
+  EXPECT_DOUBLE_EQ(ops::joints_mse(pred, target).item(), 21.0 / 8);
+}
+
+TEST(JointsMse, GradientEntersWithTheSquaredWeight) {
+  const Tensor target = random_tensor({2, 3, 5, 7}, 2);
+  const Tensor weight = random_tensor({2, 7}, 3, 0, 1.5);
+  EXPECT_TRUE(
+      gradients_match([&](const Tensors& in) { return ops::joints_mse(in[0], target, weight); },
+                      {leaf(random_tensor({2, 3, 5, 7}, 1))}));
+  EXPECT_TRUE(gradients_match([&](const Tensors& in) { return ops::joints_mse(in[0], target); },
+                              {leaf(random_tensor({2, 3, 5, 7}, 1))}));
+}
+
+TEST(JointsMse, EqualsThePublishedLoss) {
+  const auto path = test_support::shared_path("data/golden/topdown/losses.json");
+  if (!path) GTEST_SKIP() << test_support::kNoSharedData;
+  const Json golden = io::read_json(*path);
+  for (const Json& test : golden.at("cases")) {
+    const std::vector<double> dims = test_support::flat_numbers(test.at("shape"));
+    Shape shape;
+    for (const double d : dims) shape.push_back(static_cast<std::int64_t>(d));
+    Tensor pred = test_support::golden_input("loss_output", shape);
+    const Tensor target = test_support::golden_input("loss_target", shape);
+    const Tensor weight = Tensor::from_values<double>(
+                              {shape[0], shape[1]}, test_support::flat_numbers(test.at("weights")))
+                              .to(DType::f32);
+    for (const bool weighted : {true, false}) {
+      const char* key = weighted ? "joints_mse_weighted" : "joints_mse_unweighted";
+      if (!test.contains(key)) continue;
+      pred = leaf(pred.clone());
+      const Tensor loss = ops::joints_mse(pred, target, weighted ? weight : Tensor());
+      const double wanted = test.at(key).at("loss").get<double>();
+      EXPECT_NEAR(loss.item(), wanted, 2e-7 * wanted) << test.at("name");
+      loss.backward();
+      test_support::expect_golden(test.at(key).at("gradient"), pred.grad(),
+                                  test_support::RefLayout::channels_second, 1e-6, key);
+    }
+  }
+}
+
+TEST(JointsMse, SinglePrecisionAndThreads) {
+  const Shape shape{3, 61, 47, 17};
+  const Tensor pred = random_tensor(shape, 1, -1, 1, DType::f32);
+  const Tensor target = random_tensor(shape, 2, -1, 1, DType::f32);
+  const Tensor weight = random_tensor({3, 17}, 3, 0, 1, DType::f32);
+  const double wide =
+      ops::joints_mse(pred.to(DType::f64), target.to(DType::f64), weight.to(DType::f64)).item();
+  set_num_threads(1);
+  const double one = ops::joints_mse(pred, target, weight).item();
+  set_num_threads(3);
+  const double three = ops::joints_mse(pred, target, weight).item();
+  set_num_threads(0);
+  EXPECT_EQ(one, three);
+  EXPECT_NEAR(one, wide, 3 * 6e-8 * wide);
+}
+
+TEST(DistanceLosses, ByHand) {
+  const Tensor pred = vector_of({0, 3, -1, 2});
+  const Tensor target = vector_of({0.5, 1, -1, 4});
+  EXPECT_DOUBLE_EQ(ops::l1_loss(pred, target).item(), 4.5 / 4);
+  EXPECT_DOUBLE_EQ(ops::mse_loss(pred, target).item(), 8.25 / 4);
+  EXPECT_DOUBLE_EQ(ops::smooth_l1_loss(pred, target).item(), (0.125 + 1.5 + 0 + 1.5) / 4);
+  EXPECT_DOUBLE_EQ(ops::smooth_l1_loss(pred, target, 4).item(), (0.25 + 4 + 0 + 4) / 8 / 4);
+  const Tensor weight = vector_of({1, 0, 1, 0.5});
+  EXPECT_DOUBLE_EQ(ops::l1_loss(pred, target, weight).item(), 1.5 / 4);
+  EXPECT_DOUBLE_EQ(ops::l1_loss(pred, target, weight, {.sum = true}).item(), 1.5);
+}
+
+TEST(DistanceLosses, Gradients) {
+  const Tensor target = random_tensor({3, 5}, 2);
+  const Tensor weight = random_tensor({3, 5}, 3, 0, 2);
+  const std::vector<std::function<Tensor(const Tensors&)>> losses = {
+      [&](const Tensors& in) { return ops::mse_loss(in[0], target, weight); },
+      [&](const Tensors& in) { return ops::l1_loss(in[0], target, weight); },
+      [&](const Tensors& in) { return ops::smooth_l1_loss(in[0], target, 0.7, weight); },
+      [&](const Tensors& in) { return ops::mse_loss(in[0], target, {}, {.sum = true}); },
+  };
+  for (const auto& loss : losses) {
+    EXPECT_TRUE(gradients_match(loss, {leaf(random_tensor({3, 5}, 1))}));
+  }
+}
+
+TEST(DistanceLosses, NoSlopeWhereEqual) {
+  const Tensor pred = leaf(vector_of({1, 2}));
+  ops::l1_loss(pred, vector_of({1, 3})).backward();
+  EXPECT_EQ(max_difference(pred.grad(), vector_of({0, -0.5})), 0);
+}
+
+TEST(CrossEntropy, ByHandAndGradient) {
+  const Tensor index = Tensor::from_values<std::int64_t>({3}, {1, -100, 0});
+  const Tensor logits =
+      leaf(Tensor::from_values<double>({3, 2}, {0, std::log(3.0), 5, 5, 1000, 1000}));
+  EXPECT_NEAR(ops::cross_entropy(logits, index).item(), (std::log(4.0 / 3) + std::log(2.0)) / 2,
+              1e-15);
+  EXPECT_TRUE(gradients_match([&](const Tensors& in) { return ops::cross_entropy(in[0], index); },
+                              {leaf(random_tensor({3, 2}, 1))}));
+  const Tensor none = Tensor::full({3}, -100, DType::i64);
+  EXPECT_EQ(ops::cross_entropy(logits, none).item(), 0);
+  const Tensor grid = Tensor::full({2, 3}, 4, DType::i64);
+  EXPECT_TRUE(gradients_match([&](const Tensors& in) { return ops::cross_entropy(in[0], grid); },
+                              {leaf(random_tensor({2, 3, 7}, 1))}));
+}
+
+TEST(Losses, Messages) {
+  const Tensor x = Tensor::zeros({2, 3, 4, 5});
+  EXPECT_THROWS_WITH((void)ops::joints_mse(x, Tensor::zeros({2, 3, 4, 6})), ArgumentError,
+                     "[joints_mse] target");
+  EXPECT_THROWS_WITH((void)ops::joints_mse(x, x, Tensor::zeros({2, 4})), ArgumentError,
+                     "wanted f32 [2,5]");
+  EXPECT_THROWS_WITH((void)ops::joints_mse(Tensor::zeros({2, 3}), Tensor::zeros({2, 3})),
+                     ArgumentError, "[N,H,W,K]");
+  EXPECT_THROWS_WITH((void)ops::joints_mse(x, leaf(x.clone())), ArgumentError, "target.detach()");
+  const Tensor empty = Tensor::zeros({0, 3, 4, 5});
+  EXPECT_THROWS_WITH((void)ops::joints_mse(empty, empty), ArgumentError, "no elements");
+  EXPECT_THROWS_WITH((void)ops::l1_loss(x, x, Tensor::zeros({1})), ArgumentError, "weight");
+  EXPECT_THROWS_WITH((void)ops::smooth_l1_loss(x, x, 0), ArgumentError, "beta is 0");
+  EXPECT_THROWS_WITH((void)ops::mse_loss(x.to(DType::i32), x), ArgumentError, "pred is i32");
+  EXPECT_THROWS_WITH((void)ops::cross_entropy(Tensor::zeros({2, 3}), Tensor::zeros({2})),
+                     ArgumentError, "wanted i64 [2]");
+  EXPECT_THROWS_WITH(
+      (void)ops::cross_entropy(Tensor::zeros({1, 3}), Tensor::full({1}, 3, DType::i64)),
+      ArgumentError, "class 3 of 3");
+}
+
+}  // namespace
+}  // namespace akimbo
