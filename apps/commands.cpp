@@ -5,6 +5,7 @@ namespace akimbo::apps {
 std::vector<Command> all_commands() {
   return {
       configs_command(),
+      synth_command(),
       version_command(),
   };
 }

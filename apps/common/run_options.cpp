@@ -1,0 +1,21 @@
+#include "apps/common/run_options.h"
+
+#include "engine/core/error.h"
+#include "engine/core/threads.h"
+
+namespace akimbo::apps {
+
+void RunOptions::declare(Options& options) {
+  options.option("--device", device, "auto, cpu, cuda or cuda:N");
+  options.option("--threads", threads, "CPU threads; 0: all cores");
+}
+
+Device RunOptions::apply() const {
+  if (threads < 0 || threads > 4096) {
+    throw_error<ConfigError>("--threads is {}, wanted 0 (all cores) to 4096", threads);
+  }
+  set_num_threads(threads);
+  return parse_device(device);
+}
+
+}  // namespace akimbo::apps

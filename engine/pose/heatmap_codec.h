@@ -1,0 +1,37 @@
+// Heatmap targets of top-down networks: one Gaussian per keypoint on a grid coarser than the crop.
+// The way back, from a network's maps to keypoints, is heatmap_decode.h.
+#pragma once
+
+#include <span>
+
+#include "engine/pose/affine.h"
+
+namespace akimbo {
+
+// The sizes of a network's input and output and the spread of its targets; what training, decoding
+// and the head agree on. Sizes in pixels and cells, sigma in cells.
+struct HeatmapCodec {
+  Size2 input_size{192, 256};
+  Size2 heatmap_size{48, 64};
+  double sigma = 2;
+
+  // Crop pixels per heatmap cell.
+  [[nodiscard]] double stride_x() const;
+  [[nodiscard]] double stride_y() const;
+  // Width / height of the input: to what a box is grown.
+  [[nodiscard]] double aspect() const;
+  // Throws ArgumentError when a size or sigma is not positive. `where` opens the message.
+  void check(const char* where) const;
+};
+
+// Fills `target` [h, w, K] with the maps of one person. Keypoint k of weight[k] > 0.5 becomes
+// exp(-d^2 / (2 sigma^2)) around its nearest cell (rounded half up, but towards zero left of and
+// above the map), cut off at the square of 3 sigma; its peak is 1. A keypoint whose square lies
+// outside the map gets weight 0; one that only touches its left or upper edge keeps its weight with
+// an empty map, as in the references. joints_crop [K] are in crop pixels. `loss_weights` [K], when
+// given, multiply the weights at the end (Skeleton::weights).
+void encode_heatmaps(const HeatmapCodec& codec, std::span<const Point> joints_crop,
+                     std::span<float> weight, std::span<float> target,
+                     std::span<const float> loss_weights = {});
+
+}  // namespace akimbo
