@@ -24,7 +24,7 @@ const std::map<std::string, std::vector<std::string>> kAllowed = {
     {"engine/nn", {"engine/core", "engine/autograd", "engine/ops"}},
     {"engine/optim", {"engine/core", "engine/autograd", "engine/ops", "engine/nn", "kernels"}},
     {"engine/io", {"engine/core"}},
-    {"engine/pose", {"engine/core", "engine/io", "engine/ops", "kernels/common"}},
+    {"engine/pose", {"engine/core", "engine/io", "engine/ops", "kernels"}},
     {"kernels", {}},
 };
 

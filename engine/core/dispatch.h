@@ -1,5 +1,5 @@
 // From tensors to kernels: the one place above kernels/ that knows which devices were built.
-// Included by sources of engine/ops and engine/optim only, never by a header.
+// Included by sources of engine/ops, engine/optim and engine/pose only, never by a header.
 #pragma once
 
 #include "engine/core/tensor.h"

@@ -1,0 +1,62 @@
+// Where in the source a destination pixel of the warp reads: the part of the rule that the plain
+// and the fast path share. Private to kernels/cpu.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/warp.h"
+
+namespace akimbo::kernels::cpu {
+
+// Fixed point with 10 fractional bits (AB_BITS of the published rule). Clamped so that the sum of
+// two fits int32; a million pixels is outside any picture.
+inline std::int32_t to_fixed(double value) {
+  constexpr double kLimit = 1 << 30;
+  return static_cast<std::int32_t>(
+      std::lrint(std::clamp(value * 1024, -kLimit, kLimit)));  // to nearest even
+}
+
+class WarpPositions {
+ public:
+  WarpPositions(const WarpParams& params, std::int64_t width)
+      : column_x_(static_cast<std::size_t>(width)), column_y_(static_cast<std::size_t>(width)) {
+    const std::array<double, 6>& m = params.matrix;
+    const double determinant = m[0] * m[4] - m[1] * m[3];
+    const double d = determinant != 0 ? 1 / determinant : 0;
+    const double i0 = m[4] * d;
+    const double i4 = m[0] * d;
+    const double i1 = -m[1] * d;
+    const double i3 = -m[3] * d;
+    row_ = {i1, -(i0 * m[2] + i1 * m[5]), i4, -(i3 * m[2] + i4 * m[5])};
+    for (std::int64_t u = 0; u < width; ++u) {
+      column_x_[static_cast<std::size_t>(u)] = to_fixed(i0 * static_cast<double>(u));
+      column_y_[static_cast<std::size_t>(u)] = to_fixed(i3 * static_cast<double>(u));
+    }
+    shift_ = params.rule == WarpRule::exact ? 5 : 3;
+  }
+
+  // Source positions of (u, v) are (x_of_row(v) + columns_x()[u]) >> shift(), in units of
+  // 1 / (1 << fraction_bits()) pixel; likewise y.
+  [[nodiscard]] std::int32_t x_of_row(std::int64_t v) const { return of_row(v, 0); }
+  [[nodiscard]] std::int32_t y_of_row(std::int64_t v) const { return of_row(v, 2); }
+  [[nodiscard]] const std::int32_t* columns_x() const { return column_x_.data(); }
+  [[nodiscard]] const std::int32_t* columns_y() const { return column_y_.data(); }
+  [[nodiscard]] int shift() const { return shift_; }
+  [[nodiscard]] int fraction_bits() const { return 10 - shift_; }
+
+ private:
+  [[nodiscard]] std::int32_t of_row(std::int64_t v, std::size_t i) const {
+    // Rounding to the grid: half of a step is added before the shift.
+    return to_fixed(row_[i] * static_cast<double>(v) + row_[i + 1]) + (1 << (shift_ - 1));
+  }
+
+  std::array<double, 4> row_{};
+  std::vector<std::int32_t> column_x_, column_y_;
+  int shift_ = 5;
+};
+
+}  // namespace akimbo::kernels::cpu
