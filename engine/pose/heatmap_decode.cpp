@@ -124,7 +124,11 @@ void refine_quarter_offset(const Tensor& heatmaps, Tensor& peaks) {
   });
 }
 
-Tensor peaks_to_image(const Tensor& peaks, std::span<const HeatmapToImage> matrices) {
+Affine heatmap_to_image(const CenterScale& region, Size2 heatmap) {
+  return crop_affine(region, 0.0, heatmap, AffineDirection::crop_to_image);
+}
+
+Tensor peaks_to_image(const Tensor& peaks, std::span<const Affine> matrices) {
   const bool right_rank = peaks.defined() && peaks.rank() == 3;
   const std::int64_t n = right_rank ? peaks.dim(0) : 0;
   const std::int64_t num_keypoints = right_rank ? peaks.dim(1) : 0;
@@ -136,18 +140,18 @@ Tensor peaks_to_image(const Tensor& peaks, std::span<const HeatmapToImage> matri
   const float* in = peaks.data<float>();
   float* out = result.data<float>();
   for (std::int64_t i = 0; i < n; ++i) {
-    const HeatmapToImage& m = matrices[i];
+    const Affine& m = matrices[i];
     for (std::int64_t k = 0; k < num_keypoints; ++k, in += 3, out += 3) {
-      const double x = in[0], y = in[1];
-      out[0] = static_cast<float>(m[0] * x + m[1] * y + m[2]);
-      out[1] = static_cast<float>(m[3] * x + m[4] * y + m[5]);
+      const Point point = transform(m, {in[0], in[1]});
+      out[0] = static_cast<float>(point.x);
+      out[1] = static_cast<float>(point.y);
       out[2] = in[2];
     }
   }
   return result;
 }
 
-Tensor decode_heatmaps(const Tensor& heatmaps, std::span<const HeatmapToImage> matrices,
+Tensor decode_heatmaps(const Tensor& heatmaps, std::span<const Affine> matrices,
                        const DecodeOptions& options) {
   Tensor peaks = heatmap_argmax(heatmaps);
   if (options.quarter_offset) refine_quarter_offset(heatmaps, peaks);

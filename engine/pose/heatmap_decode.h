@@ -2,11 +2,11 @@
 // averaging of a mirrored pass, and the accuracy that training logs. All on the CPU, f32.
 #pragma once
 
-#include <array>
 #include <span>
 #include <vector>
 
 #include "engine/core/tensor.h"
+#include "engine/pose/affine.h"
 
 namespace akimbo {
 
@@ -20,20 +20,19 @@ namespace akimbo {
 // out 1 without need; kept for equal results).
 void refine_quarter_offset(const Tensor& heatmaps, Tensor& peaks);
 
-// Rows of a 2 x 3 matrix that takes (x, y, 1) of the heatmap to the image: m00 m01 m02 m10 m11 m12.
-using HeatmapToImage = std::array<double, 6>;
+// The map from a heatmap of that size to the image, for a crop of that region without rotation.
+[[nodiscard]] Affine heatmap_to_image(const CenterScale& region, Size2 heatmap);
 
 // peaks [N, K, 3] in heatmap cells to [N, K, 3] in image pixels, one matrix per sample (double
 // inside, rounded once).
-[[nodiscard]] Tensor peaks_to_image(const Tensor& peaks, std::span<const HeatmapToImage> matrices);
+[[nodiscard]] Tensor peaks_to_image(const Tensor& peaks, std::span<const Affine> matrices);
 
 struct DecodeOptions {
   bool quarter_offset = true;
 };
 
 // The three steps above: heatmaps [N, H, W, K] to keypoints [N, K, 3] (x_image, y_image, score).
-[[nodiscard]] Tensor decode_heatmaps(const Tensor& heatmaps,
-                                     std::span<const HeatmapToImage> matrices,
+[[nodiscard]] Tensor decode_heatmaps(const Tensor& heatmaps, std::span<const Affine> matrices,
                                      const DecodeOptions& options = {});
 
 // What a network said about mirrored crops, turned back: mirrored along W, keypoints exchanged by

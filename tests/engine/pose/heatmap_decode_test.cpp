@@ -133,6 +133,13 @@ void expect_rows(const Tensor& result, const std::vector<double>& wanted, int co
   }
 }
 
+Affine to_image(const Json& center, const Json& scale, const Tensor& maps) {
+  CenterScale region{{center[0], center[1]}, scale[0], scale[1]};
+  region.round();
+  const Size2 size{static_cast<int>(maps.dim(2)), static_cast<int>(maps.dim(1))};
+  return heatmap_to_image(region, size);
+}
+
 TEST_F(HeatmapGolden, PeaksAndOffsetsOfWholeMaps) {
   for (const Json& entry : golden_["maps"]) {
     const auto shape = entry["shape"].get<std::vector<std::int64_t>>();
@@ -142,6 +149,14 @@ TEST_F(HeatmapGolden, PeaksAndOffsetsOfWholeMaps) {
     expect_rows(peaks, test_support::flat_numbers(entry["argmax"]), 3, 1e-8);
     refine_quarter_offset(maps, peaks);
     expect_rows(peaks, test_support::flat_numbers(entry["quarter"]), 2, 0.0);
+    std::vector<Affine> matrices;
+    for (std::size_t i = 0; i < entry["centers"].size(); ++i) {
+      matrices.push_back(to_image(entry["centers"][i], entry["scales"][i], maps));
+    }
+    expect_rows(decode_heatmaps(maps, matrices),
+                test_support::flat_numbers(entry["final_with_offset"]), 2, 1e-8);
+    expect_rows(decode_heatmaps(maps, matrices, {.quarter_offset = false}),
+                test_support::flat_numbers(entry["final_without_offset"]), 2, 1e-8);
   }
 }
 
@@ -158,6 +173,9 @@ TEST_F(HeatmapGolden, HandMadeMaps) {
     expect_rows(peaks, test_support::flat_numbers(entry["argmax"]), 3, 1e-8);
     refine_quarter_offset(map, peaks);
     expect_rows(peaks, test_support::flat_numbers(entry["quarter"]), 2, 0.0);
+    const std::vector<Affine> matrices = {to_image(entry["center"], entry["scale"], map)};
+    expect_rows(decode_heatmaps(map, matrices),
+                test_support::flat_numbers(entry["final_with_offset"]), 2, 1e-8);
   }
 }
 
