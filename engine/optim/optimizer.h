@@ -1,0 +1,105 @@
+// Optimisers: they change parameters in place from the gradients that a backward pass left.
+// Arithmetic is that of PyTorch's optimisers, whose results the references report.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/core/tensor.h"
+
+namespace akimbo::optim {
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+class Optimizer {
+ public:
+  // Parameters as Module::named_parameters gives them, after the module has its dtype and device.
+  // Throws ArgumentError when there are none.
+  explicit Optimizer(NamedTensors parameters, double learning_rate);
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  // One update of every parameter that has a gradient; the others stay as they are. Throws
+  // ArgumentError when a gradient's shape or dtype is not its parameter's.
+  void step();
+  // Forgets the gradients.
+  void zero_grad();
+
+  [[nodiscard]] double learning_rate() const { return learning_rate_; }
+  void set_learning_rate(double learning_rate) { learning_rate_ = learning_rate; }
+  [[nodiscard]] const NamedTensors& parameters() const { return parameters_; }
+
+  // Everything that a resumed run needs to go on with the same bits, the learning rate included.
+  // The tensors share storage with the optimiser's own.
+  [[nodiscard]] NamedTensors state() const;
+  // Throws FileError that lists what is missing, unexpected or of another shape; nothing is changed
+  // then. `where` names the file.
+  void load_state(const NamedTensors& state, const std::string& where);
+
+ protected:
+  // A per-parameter tensor of zeros, saved as "NAME.<parameter>".
+  std::vector<Tensor>& add_slots(const std::string& name);
+  // Updates of parameter i so far, the running one included.
+  [[nodiscard]] std::int64_t num_updates(std::size_t i) const;
+  // Updates the parameters of these indices.
+  virtual void update(const std::vector<std::size_t>& indices) = 0;
+
+  NamedTensors parameters_;
+
+ private:
+  void check_gradient(std::size_t i, const Tensor& grad) const;
+
+  std::vector<std::pair<std::string, std::unique_ptr<std::vector<Tensor>>>> slots_;
+  Tensor num_updates_;  // [parameters], i64
+  double learning_rate_;
+};
+
+struct AdamOptions {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0;
+  bool decoupled = false;  // AdamW: decay the weights themselves, not through the gradient
+};
+
+class Adam final : public Optimizer {
+ public:
+  Adam(NamedTensors parameters, const AdamOptions& options = {});
+
+ private:
+  void update(const std::vector<std::size_t>& indices) override;
+  AdamOptions options_;
+  std::vector<Tensor>& mean_;    // running mean of gradients
+  std::vector<Tensor>& square_;  // running mean of their squares
+};
+
+struct SgdOptions {
+  double learning_rate = 1e-2;
+  double momentum = 0;
+  double weight_decay = 0;  // through the gradient
+  bool nesterov = false;
+};
+
+class Sgd final : public Optimizer {
+ public:
+  // Throws ArgumentError for Nesterov without momentum.
+  Sgd(NamedTensors parameters, const SgdOptions& options = {});
+
+ private:
+  void update(const std::vector<std::size_t>& indices) override;
+  SgdOptions options_;
+  std::vector<Tensor>* velocity_ = nullptr;  // null without momentum
+};
+
+// Scales the gradients so that their common L2 norm is at most max_norm; returns the norm before.
+// Gradients are multiplied by min(1, max_norm / (norm + 1e-6)); a norm of NaN or Inf changes
+// nothing and is returned, for the caller to stop on. Gradients shared between parameters or with
+// other tensors are replaced, not written to.
+double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm);
+
+}  // namespace akimbo::optim
