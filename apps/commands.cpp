@@ -4,6 +4,7 @@ namespace akimbo::apps {
 
 std::vector<Command> all_commands() {
   return {
+      convert_command(),
       configs_command(),
       synth_command(),
       version_command(),

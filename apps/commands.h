@@ -8,6 +8,7 @@
 namespace akimbo::apps {
 
 [[nodiscard]] Command configs_command();
+[[nodiscard]] Command convert_command();
 [[nodiscard]] Command synth_command();
 [[nodiscard]] Command version_command();
 

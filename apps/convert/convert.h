@@ -1,0 +1,51 @@
+// Weights from foreign checkpoints to ours and back.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "engine/io/json.h"
+#include "engine/io/safetensors.h"
+
+namespace akimbo::convert {
+
+struct ReadOptions {
+  std::string key;            // where in a training checkpoint the weights are; empty: found
+  bool keep_unknown = false;  // read weights that lie beside objects of unknown classes
+  // Axis order of a safetensors file: "auto" (ours when our metadata are there), "akimbo", "torch".
+  std::string layout = "auto";
+};
+
+struct Weights {
+  io::NamedTensors tensors;  // in the engine's axis order, "module." cut off
+  io::Metadata metadata;     // of a safetensors source
+  std::string format;        // "PyTorch zip", "PyTorch legacy", "safetensors"
+  std::string key;           // where they were found: "state_dict"
+  bool is_ours = false;      // a file of akimbo: its metadata may hold a config
+  Json facts =
+      Json::object();  // numbers and texts at the top of a training checkpoint: epoch, perf
+};
+
+// Reads .safetensors or PyTorch files, told apart by their first bytes. Of ours, only the weights
+// are taken, not the training state. Throws FileError.
+[[nodiscard]] Weights read_weights(const std::filesystem::path& path,
+                                   const ReadOptions& options = {});
+
+struct ConvertOptions {
+  std::string source;
+  std::string dest;    // .safetensors, or .pth / .pt / .pth.tar
+  std::string config;  // the network that the weights must fit; empty: no check
+  ReadOptions read;
+};
+
+struct ConvertReport {
+  Weights weights;                   // as written, in the engine's axis order
+  std::vector<std::string> added;    // num_batches_tracked that the source lacked
+  std::vector<std::string> dropped;  // of a source that has what the network does not keep
+};
+
+// Throws FileError for a bad source or weights that do not fit, ConfigError for a destination of
+// unknown kind; an earlier destination file is replaced only by a complete one.
+ConvertReport convert_file(const ConvertOptions& options);
+
+}  // namespace akimbo::convert
