@@ -2,45 +2,127 @@
 #include "kernels/conv.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
+#include "kernels/cpu/conv_gather.h"
+#include "kernels/cpu/conv_weight_grad.h"
 
 namespace akimbo::kernels::cpu {
+namespace {
 
-std::int64_t conv2d_packed_numel(const Shape&, DType, const Conv2dParams&) { return 0; }
-void conv2d_pack_weight(const Exec&, ConstView, const Conv2dParams&, View) {}
-std::int64_t conv_transpose2d_packed_numel(const Shape&, DType, const Conv2dParams&) { return 0; }
-void conv_transpose2d_pack_weight(const Exec&, ConstView, const Conv2dParams&, View) {}
+using D = GatherDirection;
+
+// The products of kernels/cpu/gemm.h pay whenever a group has some width. Depthwise filters, and
+// strides so large that nearly all phases are empty, run as plain loops.
+bool use_products(const Shape& weight, const Conv2dParams& params) {
+  const bool narrow = params.groups > 1 && weight[3] * (weight[0] / params.groups) < 16;
+  return !narrow && params.stride <= 16;
+}
+
+void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeight& w,
+                     const ConvEpilogue& e, const Conv2dParams& params, View y) {
+  const Shape& shape = w.weight.shape;
+  if (w.packed) {
+    gather_product(exec, direction, GatherSum::inputs, x, shape, w.packed, e, params, y);
+    return;
+  }
+  const std::int64_t count =
+      gather_packed_numel(direction, GatherSum::inputs, shape, y.dtype, params);
+  const Scratch<std::byte> packed(exec, static_cast<std::size_t>(count) * dtype_bytes(y.dtype));
+  const View view{packed.data(), y.dtype, {count}};
+  gather_pack(direction, GatherSum::inputs, w.weight, params, view);
+  gather_product(exec, direction, GatherSum::inputs, x, shape, view, e, params, y);
+}
+
+void input_grad_product(const Exec& exec, D direction, ConstView grad_y, ConstView w,
+                        const Conv2dParams& params, View grad_x) {
+  const std::int64_t count =
+      gather_packed_numel(direction, GatherSum::outputs, w.shape, w.dtype, params);
+  const Scratch<std::byte> packed(exec, static_cast<std::size_t>(count) * dtype_bytes(w.dtype));
+  const View view{packed.data(), w.dtype, {count}};
+  gather_pack(direction, GatherSum::outputs, w, params, view);
+  gather_product(exec, direction, GatherSum::outputs, grad_y, w.shape, view, {}, params, grad_x);
+}
+
+std::int64_t packed_numel(D direction, const Shape& w, DType dtype, const Conv2dParams& params) {
+  if (!use_products(w, params)) return 0;
+  return gather_packed_numel(direction, GatherSum::inputs, w, dtype, params);
+}
+
+}  // namespace
+
+std::int64_t conv2d_packed_numel(const Shape& w, DType dtype, const Conv2dParams& params) {
+  return packed_numel(D::small_to_big, w, dtype, params);
+}
+
+void conv2d_pack_weight(const Exec&, ConstView w, const Conv2dParams& params, View packed) {
+  gather_pack(D::small_to_big, GatherSum::inputs, w, params, packed);
+}
+
+std::int64_t conv_transpose2d_packed_numel(const Shape& w, DType dtype,
+                                           const Conv2dParams& params) {
+  return packed_numel(D::big_to_small, w, dtype, params);
+}
+
+void conv_transpose2d_pack_weight(const Exec&, ConstView w, const Conv2dParams& params,
+                                  View packed) {
+  gather_pack(D::big_to_small, GatherSum::inputs, w, params, packed);
+}
 
 void conv2d_forward(const Exec& exec, ConstView x, const ConvWeight& w, const ConvEpilogue& e,
                     const Conv2dParams& params, View y) {
-  conv2d_forward_plain(exec, x, w, e, params, y);
+  if (!use_products(w.weight.shape, params)) {
+    conv2d_forward_plain(exec, x, w, e, params, y);
+  } else {
+    forward_product(exec, D::small_to_big, x, w, e, params, y);
+  }
 }
 
 void conv2d_input_grad(const Exec& exec, ConstView grad_y, ConstView w, const Conv2dParams& params,
                        View grad_x) {
-  conv2d_input_grad_plain(exec, grad_y, w, params, grad_x);
+  if (!use_products(w.shape, params)) {
+    conv2d_input_grad_plain(exec, grad_y, w, params, grad_x);
+  } else {
+    input_grad_product(exec, D::big_to_small, grad_y, w, params, grad_x);
+  }
 }
 
 void conv2d_weight_grad(const Exec& exec, ConstView x, ConstView grad_y, const Conv2dParams& params,
                         View grad_w) {
-  conv2d_weight_grad_plain(exec, x, grad_y, params, grad_w);
+  if (!use_products(grad_w.shape, params)) {
+    conv2d_weight_grad_plain(exec, x, grad_y, params, grad_w);
+  } else {
+    weight_grad_product(exec, Gathered::b, grad_y, x, params, grad_w);
+  }
 }
 
 void conv_transpose2d_forward(const Exec& exec, ConstView x, const ConvWeight& w,
                               const ConvEpilogue& e, const Conv2dParams& params, View y) {
-  conv_transpose2d_forward_plain(exec, x, w, e, params, y);
+  if (!use_products(w.weight.shape, params)) {
+    conv_transpose2d_forward_plain(exec, x, w, e, params, y);
+  } else {
+    forward_product(exec, D::big_to_small, x, w, e, params, y);
+  }
 }
 
 void conv_transpose2d_input_grad(const Exec& exec, ConstView grad_y, ConstView w,
                                  const Conv2dParams& params, View grad_x) {
-  conv_transpose2d_input_grad_plain(exec, grad_y, w, params, grad_x);
+  if (!use_products(w.shape, params)) {
+    conv_transpose2d_input_grad_plain(exec, grad_y, w, params, grad_x);
+  } else {
+    input_grad_product(exec, D::small_to_big, grad_y, w, params, grad_x);
+  }
 }
 
 void conv_transpose2d_weight_grad(const Exec& exec, ConstView x, ConstView grad_y,
                                   const Conv2dParams& params, View grad_w) {
-  conv_transpose2d_weight_grad_plain(exec, x, grad_y, params, grad_w);
+  if (!use_products(grad_w.shape, params)) {
+    conv_transpose2d_weight_grad_plain(exec, x, grad_y, params, grad_w);
+  } else {
+    weight_grad_product(exec, Gathered::a, grad_y, x, params, grad_w);
+  }
 }
 
 // Blocks of rows are summed apart and then together in a fixed order: the same bits for any number

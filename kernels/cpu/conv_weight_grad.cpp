@@ -1,0 +1,278 @@
+#include "kernels/cpu/conv_weight_grad.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "kernels/common/parallel.h"
+#include "kernels/common/visit_dtype.h"
+#include "kernels/cpu/gemm.h"
+
+namespace akimbo::kernels::cpu {
+namespace {
+
+constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+constexpr std::int64_t kBlockPixels = 256;          // summed at once, packed in cache
+constexpr std::int64_t kTaskRows = 32 * kGemmRows;  // of grad_w: 192 KiB of packed a
+constexpr std::int64_t kEnoughTasks = 48;
+constexpr std::int64_t kFewestSplitPixels = 1024;
+constexpr std::int64_t kMostPartialElements = 1 << 22;  // all partial sums together
+
+// The problem of one call, in the terms of the product.
+template <typename T>
+struct Problem {
+  Gathered gathered;
+  Conv2dParams params;
+  const T *a, *b;
+  std::int64_t images, rows, cols;  // pixels p
+  std::int64_t far_rows, far_cols;  // map of the gathered operand
+  std::int64_t num_a, num_b;        // channels of a pixel of a and b
+  std::int64_t m, n, kh, kw;        // rows and columns of grad_w, of one group
+  [[nodiscard]] std::int64_t pixels() const { return images * rows * cols; }
+  [[nodiscard]] std::int64_t taps() const { return kh * kw; }
+};
+
+// How the sum is cut: the pixels into `splits` partial sums, grad_w into row and column tasks. A
+// column unit is one panel of one tap. It depends on the problem alone.
+struct Cut {
+  std::int64_t splits, split_pixels;
+  std::int64_t row_tasks, rows;
+  std::int64_t unit_tasks, units;
+};
+
+template <typename T>
+Cut cut_problem(const Problem<T>& p, std::int64_t panel) {
+  Cut cut{};
+  cut.row_tasks = divide_up(p.m, kTaskRows);
+  cut.rows = divide_up(divide_up(p.m, cut.row_tasks), kGemmRows) * kGemmRows;
+  const std::int64_t numel = p.params.groups * p.m * p.taps() * p.n;
+  const std::int64_t most = std::max<std::int64_t>(1, kMostPartialElements / numel);
+  const std::int64_t wanted = divide_up(kEnoughTasks, cut.row_tasks * p.params.groups);
+  const std::int64_t splits =
+      std::clamp<std::int64_t>(p.pixels() / kFewestSplitPixels, 1, std::min(most, wanted));
+  cut.split_pixels = divide_up(divide_up(p.pixels(), splits), kBlockPixels) * kBlockPixels;
+  cut.splits = divide_up(p.pixels(), cut.split_pixels);
+  const std::int64_t all_units = p.taps() * divide_up(p.n, panel);
+  const std::int64_t tasks = cut.row_tasks * cut.splits * p.params.groups;
+  cut.units = divide_up(all_units, std::min(all_units, divide_up(kEnoughTasks, tasks)));
+  cut.unit_tasks = divide_up(all_units, cut.units);
+  return cut;
+}
+
+// Scratch memory of one task and the steps of its work.
+template <typename T>
+class Task {
+ public:
+  Task(const Exec& exec, const Problem<T>& problem, const Cut& cut, const T* zeros,
+       std::int64_t group)
+      : p_(problem),
+        cut_(cut),
+        widths_(gemm_widths<T>()),
+        zeros_(zeros),
+        group_(group),
+        near_(exec, kBlockPixels),
+        far_(exec, kBlockPixels),
+        // Rows are copied eight elements at a time, six of which count: hence the slack.
+        packed_a_(exec, static_cast<std::size_t>(cut.rows * kBlockPixels + 8)),
+        packed_b_(exec, static_cast<std::size_t>(widths_.panel * kBlockPixels)),
+        a_rows_(exec, static_cast<std::size_t>(cut.rows)),
+        y_rows_(exec, static_cast<std::size_t>(cut.rows)) {}
+
+  // Adds to the partial sum `out` [M, kh, kw, C/groups] of its split, which it owns the part of.
+  void run(std::int64_t row_task, std::int64_t unit_task, std::int64_t split, T* out) {
+    row_begin_ = row_task * cut_.rows;
+    row_end_ = std::min(p_.m, row_begin_ + cut_.rows);
+    const std::int64_t units = p_.taps() * divide_up(p_.n, widths_.panel);
+    const std::int64_t unit_begin = unit_task * cut_.units;
+    const std::int64_t unit_end = std::min(units, unit_begin + cut_.units);
+    const std::int64_t end = std::min(p_.pixels(), (split + 1) * cut_.split_pixels);
+    const std::int64_t start = split * cut_.split_pixels;
+    for (std::int64_t begin = start; begin < end; begin += kBlockPixels) {
+      depth_ = std::min(kBlockPixels, end - begin);
+      for (std::int64_t i = 0; i < depth_; ++i) {
+        near_[i] = p_.gathered == Gathered::a ? b_pixel(begin + i) : a_pixel(begin + i);
+      }
+      if (p_.gathered == Gathered::b) pack_a(near_.data());
+      run_units(begin, unit_begin, unit_end, begin > start, out);
+    }
+  }
+
+ private:
+  [[nodiscard]] const T* a_pixel(std::int64_t i) const {
+    return p_.a + i * p_.num_a + group_ * p_.m;
+  }
+  [[nodiscard]] const T* b_pixel(std::int64_t i) const {
+    return p_.b + i * p_.num_b + group_ * p_.n;
+  }
+
+  void run_units(std::int64_t begin, std::int64_t unit_begin, std::int64_t unit_end, bool add,
+                 T* out) {
+    const std::int64_t panels = divide_up(p_.n, widths_.panel);
+    std::int64_t tap_at = -1;
+    for (std::int64_t unit = unit_begin; unit < unit_end; ++unit) {
+      const std::int64_t tap = unit / panels, column = unit % panels * widths_.panel;
+      if (tap != tap_at) {
+        gather(begin, tap);
+        if (p_.gathered == Gathered::a) pack_a(far_.data());
+        tap_at = tap;
+      }
+      pack_b(p_.gathered == Gathered::a ? near_.data() : far_.data(), column);
+      multiply(tap, column, add, out);
+    }
+  }
+
+  // The far pixel of each of the block's pixels, or zeros outside the map.
+  void gather(std::int64_t begin, std::int64_t tap) {
+    const std::int64_t dy = tap / p_.kw * p_.params.dilation - p_.params.padding;
+    const std::int64_t dx = tap % p_.kw * p_.params.dilation - p_.params.padding;
+    std::int64_t col = begin % p_.cols, row = begin / p_.cols % p_.rows;
+    std::int64_t image = begin / (p_.cols * p_.rows);
+    for (std::int64_t i = 0; i < depth_; ++i) {
+      const std::int64_t y = row * p_.params.stride + dy, x = col * p_.params.stride + dx;
+      const std::int64_t far = (image * p_.far_rows + y) * p_.far_cols + x;
+      if (y < 0 || y >= p_.far_rows || x < 0 || x >= p_.far_cols) {
+        far_[i] = zeros_;
+      } else {
+        far_[i] = p_.gathered == Gathered::a ? a_pixel(far) : b_pixel(far);
+      }
+      if (++col < p_.cols) continue;
+      col = 0;
+      if (++row < p_.rows) continue;
+      row = 0;
+      ++image;
+    }
+  }
+
+  // [tile][pixel][kGemmRows]; the columns of a transposed block are the rows of the product.
+  void pack_a(const T* const* pixels) {
+    T* to = packed_a_.data();
+    for (std::int64_t m = row_begin_; m < row_end_; m += kGemmRows) {
+      a_rows_[m - row_begin_] = to;
+      if (m + 8 <= row_end_) {
+        for (std::int64_t i = 0; i < depth_; ++i, to += kGemmRows) {
+          std::memcpy(to, pixels[i] + m, 8 * sizeof(T));
+        }
+      } else {
+        const std::int64_t count = std::min(kGemmRows, row_end_ - m);
+        for (std::int64_t i = 0; i < depth_; ++i, to += kGemmRows) {
+          std::copy_n(pixels[i] + m, count, to);
+          std::fill(to + count, to + kGemmRows, T(0));
+        }
+      }
+    }
+    for (std::int64_t m = row_begin_; m < row_end_; m += kGemmRows) {
+      for (std::int64_t i = 1; i < kGemmRows; ++i) {
+        a_rows_[m - row_begin_ + i] = a_rows_[m - row_begin_] + i;
+      }
+    }
+  }
+
+  void pack_b(const T* const* pixels, std::int64_t column) {
+    const std::int64_t count = std::min(widths_.panel, p_.n - column);
+    const std::int64_t width = divide_up(count, widths_.vector) * widths_.vector;
+    T* to = packed_b_.data();
+    for (std::int64_t i = 0; i < depth_; ++i, to += width) {
+      std::copy_n(pixels[i] + column, count, to);
+      if (count < width) std::fill(to + count, to + width, T(0));
+    }
+  }
+
+  void multiply(std::int64_t tap, std::int64_t column, bool add, T* out) {
+    GemmBlock<T> block;
+    block.a = a_rows_.data();
+    block.a_step = kGemmRows;
+    block.rows = row_end_ - row_begin_;
+    block.taps = 1;
+    block.channels = depth_;
+    block.b = packed_b_.data();
+    block.y = y_rows_.data();
+    block.column_end = std::min(widths_.panel, p_.n - column);
+    block.accumulate = add;
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      const std::int64_t m = group_ * p_.m + row_begin_ + i;
+      y_rows_[i] = out + (m * p_.taps() + tap) * p_.n + column;
+    }
+    gemm_block(block);
+  }
+
+  const Problem<T>& p_;
+  const Cut& cut_;
+  GemmWidths widths_;
+  const T* zeros_;
+  std::int64_t group_;
+  std::int64_t row_begin_ = 0, row_end_ = 0, depth_ = 0;
+  Scratch<const T*> near_, far_;  // [kBlockPixels]
+  Scratch<T> packed_a_, packed_b_;
+  Scratch<const T*> a_rows_;
+  Scratch<T*> y_rows_;
+};
+
+// out = sum of the partial sums, in order.
+template <typename T>
+void add_partial_sums(const T* partial, std::int64_t splits, std::int64_t numel, T* out) {
+  parallel_for(numel, 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+    std::copy(partial + begin, partial + end, out + begin);
+    for (std::int64_t split = 1; split < splits; ++split) {
+      const T* from = partial + split * numel;
+      for (std::int64_t i = begin; i < end; ++i) out[i] += from[i];
+    }
+  });
+}
+
+template <typename T>
+void run_problem(const Exec& exec, const Problem<T>& problem, View grad_w) {
+  const Cut cut = cut_problem(problem, gemm_widths<T>().panel);
+  const std::int64_t numel = grad_w.numel();
+  const bool split = cut.splits > 1;
+  const Scratch<T> partial(exec, split ? static_cast<std::size_t>(cut.splits * numel) : 1);
+  T* sums = split ? partial.data() : grad_w.data<T>();
+  const auto num_zeros = static_cast<std::size_t>(std::max(problem.num_a, problem.num_b));
+  const Scratch<T> zeros(exec, num_zeros);
+  std::fill_n(zeros.data(), num_zeros, T(0));
+  const std::int64_t tasks = cut.splits * cut.row_tasks * cut.unit_tasks * problem.params.groups;
+  parallel_for(tasks, 1, [&](std::int64_t index, std::int64_t) {
+    const std::int64_t group = index % problem.params.groups;
+    index /= problem.params.groups;
+    const std::int64_t row_task = index % cut.row_tasks;
+    index /= cut.row_tasks;
+    Task<T> task(exec, problem, cut, zeros.data(), group);
+    task.run(row_task, index % cut.unit_tasks, index / cut.unit_tasks,
+             sums + index / cut.unit_tasks * numel);
+  });
+  if (split) add_partial_sums(partial.data(), cut.splits, numel, grad_w.data<T>());
+}
+
+}  // namespace
+
+void weight_grad_product(const Exec& exec, Gathered gathered, ConstView a, ConstView b,
+                         const Conv2dParams& params, View grad_w) {
+  if (grad_w.numel() == 0) return;
+  const ConstView& near = gathered == Gathered::a ? b : a;
+  const ConstView& far = gathered == Gathered::a ? a : b;
+  visit_floating(grad_w.dtype, [&]<typename T>() {
+    if (near.numel() == 0) {
+      std::fill_n(grad_w.data<T>(), grad_w.numel(), T(0));
+      return;
+    }
+    Problem<T> problem{};
+    problem.gathered = gathered;
+    problem.params = params;
+    problem.a = a.data<T>();
+    problem.b = b.data<T>();
+    problem.images = near.dim(0);
+    problem.rows = near.dim(1);
+    problem.cols = near.dim(2);
+    problem.far_rows = far.dim(1);
+    problem.far_cols = far.dim(2);
+    problem.num_a = a.dim(3);
+    problem.num_b = b.dim(3);
+    problem.m = grad_w.dim(0) / params.groups;
+    problem.n = grad_w.dim(3);
+    problem.kh = grad_w.dim(1);
+    problem.kw = grad_w.dim(2);
+    run_problem(exec, problem, grad_w);
+  });
+}
+
+}  // namespace akimbo::kernels::cpu

@@ -1,0 +1,306 @@
+// SIMD code of the blocked product, compiled once for each instruction set and chosen at run time.
+#include "kernels/cpu/gemm.h"
+
+#include <algorithm>
+#include <utility>
+
+// AVX-512, AVX2 with FMA, SSE4 and plain code: the ones between differ in nothing used here.
+#define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/gemm.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/common/parallel.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace akimbo::kernels::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_TARGET <= HWY_AVX3 || !HWY_ARCH_X86
+constexpr int kPanelVectors = 4;  // 32 registers
+#else
+constexpr int kPanelVectors = 2;  // 16 registers
+#endif
+constexpr int kRows = static_cast<int>(kGemmRows);
+
+// The part of the sum that is taken with B in the second-level cache: 512 x 64 floats are 128 KiB.
+constexpr std::int64_t kBlockDepth = 512;
+
+#define AKIMBO_LAMBDA HWY_ATTR __attribute__((always_inline))
+
+// Calls f with the constants 0 .. N-1, so that arrays of vectors become registers.
+template <int N, typename F>
+HWY_INLINE HWY_ATTR void unroll(const F& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) AKIMBO_LAMBDA {
+    (f(std::integral_constant<int, I>()), ...);
+  }
+  (std::make_integer_sequence<int, N>());
+}
+
+// Where one tile of at most kRows x (vectors * lanes) goes.
+template <typename T>
+struct TileOutput {
+  T* const* y;           // [rows], at column 0 of the matrix
+  std::int64_t rows;     // 1 .. kRows
+  std::int64_t column;   // first column of the tile
+  std::int64_t columns;  // columns of the tile that exist
+  bool add;              // to what is in y
+  bool last;             // the sum is finished: apply the epilogue
+  const T* scale;        // of the tile's columns, whole vectors readable; or null
+  const T* shift;
+  const GemmEpilogue<T>* epilogue;
+};
+
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR hn::Vec<D> load_some(D d, const T* from, std::int64_t count) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  if (count >= lanes) return hn::LoadU(d, from);
+  HWY_ALIGN T buffer[hn::MaxLanes(d)] = {};
+  for (std::int64_t i = 0; i < count; ++i) buffer[i] = from[i];
+  return hn::Load(d, buffer);
+}
+
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR void store_some(D d, hn::Vec<D> v, T* to, std::int64_t count) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  if (count >= lanes) {
+    hn::StoreU(v, d, to);
+    return;
+  }
+  HWY_ALIGN T buffer[hn::MaxLanes(d)];
+  hn::Store(v, d, buffer);
+  for (std::int64_t i = 0; i < count; ++i) to[i] = buffer[i];
+}
+
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR void finish_vector(D d, hn::Vec<D> sum, const TileOutput<T>& out,
+                                       std::int64_t row, std::int64_t offset) {
+  T* to = out.y[row] + out.column + offset;
+  const std::int64_t count = out.columns - offset;
+  if (count <= 0) return;
+  if (out.add) sum = hn::Add(sum, load_some(d, to, count));
+  if (out.last) {
+    const GemmEpilogue<T>& e = *out.epilogue;
+    if (out.scale != nullptr) sum = hn::Mul(sum, hn::Load(d, out.scale + offset));
+    if (out.shift != nullptr) sum = hn::Add(sum, hn::Load(d, out.shift + offset));
+    if (e.residual != nullptr) {
+      sum = hn::Add(sum, load_some(d, e.residual + (to - e.y_origin), count));
+    }
+    // The order of the operands makes x86 return the sum when it is NaN: it must not vanish.
+    if (e.relu) sum = hn::IfThenElse(hn::Lt(sum, hn::Zero(d)), hn::Zero(d), sum);
+  }
+  store_some(d, sum, to, count);
+}
+
+// a: pointers [taps][kRows]; the sum runs over channels [first, first + depth) of each tap. b:
+// [taps * depth][V * lanes]. Row pointers and accumulators stay in registers.
+template <int V, class D, typename T = hn::TFromD<D>>
+HWY_NOINLINE HWY_ATTR void tile_kernel(D d, const T* const* HWY_RESTRICT a, std::int64_t taps,
+                                       std::int64_t first, std::int64_t depth, std::int64_t step,
+                                       const T* HWY_RESTRICT b, const TileOutput<T>& out) {
+  using Vector = hn::Vec<D>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  Vector sum[kRows * V];
+  unroll<kRows * V>([&](auto i) AKIMBO_LAMBDA { sum[i] = hn::Zero(d); });
+  for (std::int64_t tap = 0; tap < taps; ++tap, a += kRows) {
+    const T* HWY_RESTRICT row[kRows];
+    unroll<kRows>([&](auto i) AKIMBO_LAMBDA { row[i] = a[i] + first * step; });
+    std::int64_t at = 0;
+    for (std::int64_t c = 0; c < depth; ++c, at += step, b += V * lanes) {
+      Vector columns[V];
+      unroll<V>([&](auto v) AKIMBO_LAMBDA { columns[v] = hn::Load(d, b + v * lanes); });
+      unroll<kRows>([&](auto i) AKIMBO_LAMBDA {
+        const Vector value = hn::Set(d, row[i][at]);
+        unroll<V>([&](auto v) AKIMBO_LAMBDA {
+          sum[i * V + v] = hn::MulAdd(value, columns[v], sum[i * V + v]);
+        });
+      });
+    }
+  }
+  unroll<kRows>([&](auto i) AKIMBO_LAMBDA {
+    if (i < out.rows) {
+      unroll<V>([&](auto v) AKIMBO_LAMBDA { finish_vector(d, sum[i * V + v], out, i, v * lanes); });
+    }
+  });
+}
+
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR void tile(D d, int vectors, const T* const* a, std::int64_t taps,
+                              std::int64_t first, std::int64_t depth, std::int64_t step, const T* b,
+                              const TileOutput<T>& out) {
+  if constexpr (kPanelVectors == 4) {
+    if (vectors == 4) return tile_kernel<4>(d, a, taps, first, depth, step, b, out);
+    if (vectors == 3) return tile_kernel<3>(d, a, taps, first, depth, step, b, out);
+  }
+  if (vectors == 2) return tile_kernel<2>(d, a, taps, first, depth, step, b, out);
+  tile_kernel<1>(d, a, taps, first, depth, step, b, out);
+}
+
+// One panel of columns for all rows of the block. The sum is cut into parts of whole taps, or of
+// channels of one tap; each part's B stays in cache while all rows go past it.
+template <class D, typename T = hn::TFromD<D>>
+HWY_ATTR void panel_product(D d, const GemmBlock<T>& block, int vectors, TileOutput<T> out) {
+  const std::int64_t width = vectors * static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t k = block.taps * block.channels;
+  const T* panel = block.b + out.column * k;
+  const std::int64_t parts =
+      std::max<std::int64_t>(1, (block.channels + kBlockDepth - 1) / kBlockDepth);
+  const std::int64_t part_depth = (block.channels + parts - 1) / parts;
+  const std::int64_t part_taps = parts > 1 || block.channels == 0
+                                     ? 1
+                                     : std::max<std::int64_t>(1, kBlockDepth / block.channels);
+  std::int64_t tap = 0, first = 0;
+  bool started = block.accumulate;
+  do {
+    const std::int64_t taps = std::min(part_taps, block.taps - tap);
+    const std::int64_t depth = std::min(part_depth, block.channels - first);
+    const T* b = panel + (tap * block.channels + first) * width;
+    out.add = started;
+    out.last = k == 0 || (first + depth >= block.channels && tap + taps >= block.taps);
+    for (std::int64_t row = 0; row < block.rows; row += kRows) {
+      out.y = block.y + row;
+      out.rows = std::min<std::int64_t>(kRows, block.rows - row);
+      tile(d, vectors, block.a + row * block.taps + tap * kRows, taps, first, depth, block.a_step,
+           b, out);
+    }
+    started = true;
+    first += depth;
+    if (first >= block.channels) {
+      first = 0;
+      tap += taps;
+    }
+  } while (!out.last);
+}
+
+// Copies the panel's part of a per-column operand to where whole vectors can be read.
+template <typename T>
+const T* padded(const T* from, std::int64_t column, std::int64_t count, T* buffer) {
+  if (from == nullptr) return nullptr;
+  std::copy_n(from + column, count, buffer);
+  return buffer;
+}
+
+template <typename T>
+HWY_ATTR void gemm_block_any(const GemmBlock<T>& block) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t panel = kPanelVectors * lanes;
+  HWY_ALIGN T scale[kPanelVectors * hn::MaxLanes(d)] = {};
+  HWY_ALIGN T shift[kPanelVectors * hn::MaxLanes(d)] = {};
+  for (std::int64_t column = block.column_begin; column < block.column_end; column += panel) {
+    const std::int64_t columns = std::min(panel, block.column_end - column);
+    TileOutput<T> out{};
+    out.column = column;
+    out.columns = columns;
+    out.epilogue = &block.epilogue;
+    out.scale = padded(block.epilogue.scale, column, columns, scale);
+    out.shift = padded(block.epilogue.shift, column, columns, shift);
+    panel_product(d, block, static_cast<int>((columns + lanes - 1) / lanes), out);
+  }
+}
+
+void gemm_block_f32(const GemmBlock<float>& block) { gemm_block_any(block); }
+void gemm_block_f64(const GemmBlock<double>& block) { gemm_block_any(block); }
+
+template <typename T>
+HWY_ATTR GemmWidths widths_any() {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  return {kPanelVectors * lanes, lanes};
+}
+GemmWidths widths_f32() { return widths_any<float>(); }
+GemmWidths widths_f64() { return widths_any<double>(); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace akimbo::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace akimbo::kernels::cpu {
+
+HWY_EXPORT(gemm_block_f32);
+HWY_EXPORT(gemm_block_f64);
+HWY_EXPORT(widths_f32);
+HWY_EXPORT(widths_f64);
+
+template <>
+void gemm_block<float>(const GemmBlock<float>& block) {
+  HWY_DYNAMIC_DISPATCH(gemm_block_f32)(block);
+}
+template <>
+void gemm_block<double>(const GemmBlock<double>& block) {
+  HWY_DYNAMIC_DISPATCH(gemm_block_f64)(block);
+}
+template <>
+GemmWidths gemm_widths<float>() {
+  return HWY_DYNAMIC_DISPATCH(widths_f32)();
+}
+template <>
+GemmWidths gemm_widths<double>() {
+  return HWY_DYNAMIC_DISPATCH(widths_f64)();
+}
+
+template <typename T>
+std::int64_t gemm_packed_numel(std::int64_t k, std::int64_t n) {
+  const std::int64_t vector = gemm_widths<T>().vector;
+  return k * ((n + vector - 1) / vector * vector);
+}
+
+namespace {
+
+// Columns [begin, begin + count) of channels [c_begin, c_end) of one tap into [channel][width].
+template <typename T>
+void pack_part(const GemmSource<T>& s, std::int64_t tap, std::int64_t c_begin, std::int64_t c_end,
+               std::int64_t begin, std::int64_t count, std::int64_t width, T* to) {
+  const T* from = s.data + s.tap_offset[tap] + begin * s.n_stride;
+  if (s.n_stride == 1) {
+    for (std::int64_t c = c_begin; c < c_end; ++c, to += width) {
+      std::copy_n(from + c * s.c_stride, count, to);
+      std::fill(to + count, to + width, T(0));
+    }
+    return;
+  }
+  // A transposition in strips of one cache line of the source.
+  constexpr std::int64_t kStrip = 64 / sizeof(T);
+  for (std::int64_t c = c_begin; c < c_end; c += kStrip, to += kStrip * width) {
+    const std::int64_t strip = std::min(kStrip, c_end - c);
+    for (std::int64_t n = 0; n < width; ++n) {
+      const T* column = from + n * s.n_stride + c * s.c_stride;
+      for (std::int64_t i = 0; i < strip; ++i) {
+        to[i * width + n] = n < count ? column[i * s.c_stride] : T(0);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void gemm_pack(const GemmSource<T>& s, T* packed) {
+  constexpr std::int64_t kPartChannels = 256;
+  const GemmWidths widths = gemm_widths<T>();
+  const std::int64_t panels = (s.columns + widths.panel - 1) / widths.panel;
+  const std::int64_t parts = (s.channels + kPartChannels - 1) / kPartChannels;
+  const std::int64_t k = s.taps * s.channels;
+  const std::int64_t grain = (1 << 15) / (widths.panel * std::min(s.channels, kPartChannels) + 1);
+  parallel_for(panels * s.taps * parts, grain + 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t panel = i / (s.taps * parts), tap = i / parts % s.taps;
+      const std::int64_t c_begin = i % parts * kPartChannels, begin = panel * widths.panel;
+      const std::int64_t c_end = std::min(s.channels, c_begin + kPartChannels);
+      const std::int64_t count = std::min(widths.panel, s.columns - begin);
+      const std::int64_t width = (count + widths.vector - 1) / widths.vector * widths.vector;
+      pack_part(s, tap, c_begin, c_end, begin, count, width,
+                packed + begin * k + (tap * s.channels + c_begin) * width);
+    }
+  });
+}
+
+template std::int64_t gemm_packed_numel<float>(std::int64_t, std::int64_t);
+template std::int64_t gemm_packed_numel<double>(std::int64_t, std::int64_t);
+template void gemm_pack<float>(const GemmSource<float>&, float*);
+template void gemm_pack<double>(const GemmSource<double>&, double*);
+
+}  // namespace akimbo::kernels::cpu
+#endif  // HWY_ONCE
