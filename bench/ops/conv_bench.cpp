@@ -1,0 +1,199 @@
+// Convolution layers of ResNet-50 at 256x192 and the deconvolution head of Simple Baselines: time,
+// GFLOP/s and share of the peak that a loop of fused multiply-adds reaches in the same run.
+//   conv_bench --benchmark_filter='forward/.*3x3.*' --threads=2
+//   conv_bench --threads=1 --clock=thread     on a machine that is busy with other work
+// Operands stay where the caches leave them between repetitions (no flushing), as in a network,
+// where a layer reads what the one before has just written.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "bench/ops/fma_peak.h"
+#include "engine/autograd/node.h"
+#include "engine/core/dispatch.h"
+#include "engine/ops/conv.h"
+#include "kernels/common/parallel.h"
+#include "kernels/conv.h"
+
+namespace akimbo {
+namespace {
+
+bench::Clock g_clock = bench::Clock::wall;
+
+struct Layer {
+  const char* name;
+  std::int64_t rows, cols, inputs, outputs, kernel, stride;
+  bool transposed = false;
+};
+
+// Input extents; each distinct convolution of the network once.
+constexpr Layer kLayers[] = {
+    {"stem_7x7s2_3_64", 256, 192, 3, 64, 7, 2},
+    {"stage2_1x1_64_64", 64, 48, 64, 64, 1, 1},
+    {"stage2_3x3_64_64", 64, 48, 64, 64, 3, 1},
+    {"stage2_1x1_64_256", 64, 48, 64, 256, 1, 1},
+    {"stage2_1x1_256_64", 64, 48, 256, 64, 1, 1},
+    {"stage3_1x1_256_128", 64, 48, 256, 128, 1, 1},
+    {"stage3_3x3s2_128_128", 64, 48, 128, 128, 3, 2},
+    {"stage3_1x1s2_256_512", 64, 48, 256, 512, 1, 2},
+    {"stage3_3x3_128_128", 32, 24, 128, 128, 3, 1},
+    {"stage3_1x1_128_512", 32, 24, 128, 512, 1, 1},
+    {"stage3_1x1_512_128", 32, 24, 512, 128, 1, 1},
+    {"stage4_1x1_512_256", 32, 24, 512, 256, 1, 1},
+    {"stage4_3x3s2_256_256", 32, 24, 256, 256, 3, 2},
+    {"stage4_1x1s2_512_1024", 32, 24, 512, 1024, 1, 2},
+    {"stage4_3x3_256_256", 16, 12, 256, 256, 3, 1},
+    {"stage4_1x1_256_1024", 16, 12, 256, 1024, 1, 1},
+    {"stage4_1x1_1024_256", 16, 12, 1024, 256, 1, 1},
+    {"stage5_1x1_1024_512", 16, 12, 1024, 512, 1, 1},
+    {"stage5_3x3s2_512_512", 16, 12, 512, 512, 3, 2},
+    {"stage5_1x1s2_1024_2048", 16, 12, 1024, 2048, 1, 2},
+    {"stage5_3x3_512_512", 8, 6, 512, 512, 3, 1},
+    {"stage5_1x1_512_2048", 8, 6, 512, 2048, 1, 1},
+    {"stage5_1x1_2048_512", 8, 6, 2048, 512, 1, 1},
+    {"deconv1_4x4s2_2048_256", 8, 6, 2048, 256, 4, 2, true},
+    {"deconv2_4x4s2_256_256", 16, 12, 256, 256, 4, 2, true},
+    {"deconv3_4x4s2_256_256", 32, 24, 256, 256, 4, 2, true},
+    {"final_1x1_256_17", 64, 48, 256, 17, 1, 1},
+};
+
+std::int64_t padding_of(const Layer& layer) {
+  return layer.transposed ? 1 : (layer.kernel - 1) / 2;
+}
+
+// All operands of one layer, filled with small values of both signs.
+struct Operands {
+  Operands(const Layer& layer, std::int64_t batch)
+      : x(Tensor::empty({batch, layer.rows, layer.cols, layer.inputs})),
+        w(Tensor::empty({layer.outputs, layer.kernel, layer.kernel, layer.inputs})),
+        params{.stride = layer.stride, .padding = padding_of(layer)} {
+    const autograd::NoGrad no_grad;
+    fill(x);
+    fill(w);
+    y = layer.transposed
+            ? ops::conv_transpose2d(x, w, {}, {.stride = layer.stride, .padding = 1})
+            : ops::conv2d(x, w, {}, {.stride = layer.stride, .padding = params.padding});
+    grad_x = Tensor::empty(x.shape());
+    grad_w = Tensor::empty(w.shape());
+    const std::int64_t sums = layer.transposed ? x.numel() / layer.inputs : y.numel() / y.dim(3);
+    flops = 2.0 * static_cast<double>(sums) * static_cast<double>(w.numel());
+  }
+
+  static void fill(Tensor& t) {
+    float* to = t.data<float>();
+    std::uint32_t state = 1;
+    for (std::int64_t i = 0; i < t.numel(); ++i) {
+      state = state * 1664525u + 1013904223u;
+      to[i] = static_cast<float>(state >> 8) * 0x1p-23f - 1.0f;
+    }
+  }
+
+  Tensor x, w, y, grad_x, grad_w;
+  kernels::Conv2dParams params;
+  double flops = 0;
+};
+
+template <typename F>
+void measure(benchmark::State& state, double flops, const F& f) {
+  f();
+  std::vector<double> seconds;
+  for (auto _ : state) {
+    const double start = bench::seconds_of(g_clock);
+    f();
+    seconds.push_back(bench::seconds_of(g_clock) - start);
+    state.SetIterationTime(seconds.back());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  const double peak = bench::fma_peak_flops(kernels::num_threads(), g_clock);
+  const auto at = [&](double share) {
+    return seconds[static_cast<std::size_t>(share * static_cast<double>(seconds.size() - 1))];
+  };
+  state.counters["GFLOPs"] = flops / at(0.5) * 1e-9;
+  state.counters["peak_GFLOPs"] = peak * 1e-9;
+  state.counters["share"] = flops / at(0.5) / peak;
+  state.counters["share_p10"] = flops / at(0.1) / peak;
+  state.counters["share_p90"] = flops / at(0.9) / peak;
+}
+
+void forward(benchmark::State& state, const Layer& layer, std::int64_t batch) {
+  Operands o(layer, batch);
+  ops::PackedConvWeight packed;
+  const kernels::Exec& exec = exec_of(kCpu);
+  const Tensor ready =
+      layer.transposed ? packed.update(o.w, ops::ConvTranspose2dOptions{.stride = 2, .padding = 1})
+                       : packed.update(o.w, ops::Conv2dOptions{.stride = layer.stride,
+                                                               .padding = o.params.padding});
+  measure(state, o.flops, [&] {
+    const auto kernel =
+        layer.transposed ? &kernels::cpu::conv_transpose2d_forward : &kernels::cpu::conv2d_forward;
+    kernel(exec, view_of(o.x), {view_of(o.w), view_of(ready)}, {}, o.params, mutable_view_of(o.y));
+  });
+}
+
+void input_grad(benchmark::State& state, const Layer& layer, std::int64_t batch) {
+  Operands o(layer, batch);
+  measure(state, o.flops, [&] {
+    const auto kernel = layer.transposed ? &kernels::cpu::conv_transpose2d_input_grad
+                                         : &kernels::cpu::conv2d_input_grad;
+    kernel(exec_of(kCpu), view_of(o.y), view_of(o.w), o.params, mutable_view_of(o.grad_x));
+  });
+}
+
+void weight_grad(benchmark::State& state, const Layer& layer, std::int64_t batch) {
+  Operands o(layer, batch);
+  measure(state, o.flops, [&] {
+    const auto kernel = layer.transposed ? &kernels::cpu::conv_transpose2d_weight_grad
+                                         : &kernels::cpu::conv2d_weight_grad;
+    kernel(exec_of(kCpu), view_of(o.x), view_of(o.y), o.params, mutable_view_of(o.grad_w));
+  });
+}
+
+using Pass = void(benchmark::State&, const Layer&, std::int64_t);
+
+void register_all() {
+  const std::pair<const char*, Pass*> passes[] = {
+      {"forward", &forward}, {"input_grad", &input_grad}, {"weight_grad", &weight_grad}};
+  for (const auto& [pass_name, pass] : passes) {
+    for (const std::int64_t batch : {1, 8}) {
+      for (const Layer& layer : kLayers) {
+        const std::string name =
+            std::string(pass_name) + "/batch" + std::to_string(batch) + "/" + layer.name;
+        benchmark::RegisterBenchmark(name.c_str(), [=, &layer](benchmark::State& state) {
+          (*pass)(state, layer, batch);
+        })->UseManualTime();
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace akimbo
+
+// Takes out the arguments that are ours.
+void parse_own(int& argc, char** argv) {
+  int kept = 1;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strncmp(argv[i], "--threads=", 10) == 0) {
+      akimbo::kernels::set_num_threads(std::atoi(argv[i] + 10));
+    } else if (std::strcmp(argv[i], "--clock=thread") == 0) {
+      akimbo::g_clock = akimbo::bench::Clock::thread;
+    } else {
+      argv[kept++] = argv[i];
+    }
+  }
+  argc = kept;
+}
+
+int main(int argc, char** argv) {
+  akimbo::kernels::set_num_threads(2);
+  parse_own(argc, argv);
+  akimbo::register_all();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
