@@ -40,11 +40,18 @@ void Module::register_module(std::string name, Module& child) {
   slots_.push_back({.name = std::move(name), .child = &child});
 }
 
+void Module::register_inline(Module& child) { slots_.push_back({.name = "", .child = &child}); }
+
+std::string Module::child_prefix(const std::string& prefix, const Slot& slot) {
+  return slot.name.empty() ? prefix : prefix + slot.name + ".";
+}
+
 void Module::collect(const std::string& prefix, Kind kind, NamedTensors& out) const {
   for (const Slot& slot : slots_) {
-    if (slot.parameter && kind != Kind::buffer) out.emplace_back(prefix + slot.name, *slot.parameter);
+    if (slot.parameter && kind != Kind::buffer)
+      out.emplace_back(prefix + slot.name, *slot.parameter);
     if (slot.buffer && kind != Kind::parameter) out.emplace_back(prefix + slot.name, *slot.buffer);
-    if (slot.child) slot.child->collect(prefix + slot.name + ".", kind, out);
+    if (slot.child) slot.child->collect(child_prefix(prefix, slot), kind, out);
   }
 }
 
@@ -70,6 +77,20 @@ std::vector<Tensor> Module::parameters() const {
   std::vector<Tensor> out;
   for (auto& [name, tensor] : named_parameters()) out.push_back(tensor);
   return out;
+}
+
+std::vector<std::pair<std::string, Module*>> Module::named_modules() {
+  std::vector<std::pair<std::string, Module*>> out;
+  collect_modules("", out);
+  return out;
+}
+
+void Module::collect_modules(const std::string& prefix,
+                             std::vector<std::pair<std::string, Module*>>& out) {
+  out.emplace_back(prefix.substr(0, prefix.empty() ? 0 : prefix.size() - 1), this);
+  for (const Slot& slot : slots_) {
+    if (slot.child) slot.child->collect_modules(child_prefix(prefix, slot), out);
+  }
 }
 
 std::int64_t Module::num_parameters() const {

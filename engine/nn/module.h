@@ -27,6 +27,9 @@ class Module {
   [[nodiscard]] std::vector<Tensor> parameters() const;
   [[nodiscard]] std::int64_t num_parameters() const;  // elements
 
+  // This module under "", then every child with its path, in the order of registration.
+  [[nodiscard]] std::vector<std::pair<std::string, Module*>> named_modules();
+
   // Copies tensors of `source` by name (converting the dtype). With `strict`, throws FileError that
   // lists every missing, unexpected and mis-shaped name together, nothing being changed; without,
   // takes what fits. Returns the names that were missing or skipped.
@@ -42,13 +45,15 @@ class Module {
   [[nodiscard]] bool is_training() const { return training_; }
 
   void zero_grad();
-  void to(DType dtype);    // floating parameters and buffers
+  void to(DType dtype);  // floating parameters and buffers
   void to(Device device);
 
  protected:
   void register_parameter(std::string name, Tensor& member);
   void register_buffer(std::string name, Tensor& member);
   void register_module(std::string name, Module& child);
+  // The child's names stand directly under this module's, without a level of their own.
+  void register_inline(Module& child);
 
  private:
   struct Slot {
@@ -57,9 +62,14 @@ class Module {
     Tensor* buffer = nullptr;
     Module* child = nullptr;
   };
+  // Path of a slot below `prefix`, which is empty or ends in a dot.
+  static std::string child_prefix(const std::string& prefix, const Slot& slot);
   enum class Kind { parameter, buffer, both };
   void collect(const std::string& prefix, Kind kind,
                std::vector<std::pair<std::string, Tensor>>& out) const;
+
+  void collect_modules(const std::string& prefix,
+                       std::vector<std::pair<std::string, Module*>>& out);
 
   std::vector<Slot> slots_;
   bool training_ = true;
