@@ -15,4 +15,13 @@ namespace akimbo::test_support {
 
 inline constexpr const char* kNoSharedData = "the shared reference data is not on this machine";
 
+// True in a sanitizer build, where everything is many times slower: the heaviest tests, whose code
+// lighter ones run too, are left to the ordinary build.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+inline constexpr const char* kTooSlow = "too slow under sanitizers; lighter tests run this code";
+
 }  // namespace akimbo::test_support

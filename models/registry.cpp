@@ -1,0 +1,127 @@
+#include "models/registry.h"
+
+#include <fmt/ranges.h>
+
+#include "engine/core/error.h"
+#include "engine/core/text.h"
+#include "models/estimators/pose_resnet.h"
+
+namespace akimbo::models {
+namespace {
+
+using Builder = std::unique_ptr<Network> (*)(const Json& section, std::int64_t num_keypoints);
+
+struct Entry {
+  const char* name;
+  const char* defaults;  // JSON object of every option
+  Builder build;
+};
+
+[[noreturn]] void wrong_value(const char* key, const Json& value, const char* wanted) {
+  throw_error<ConfigError>("[model] '{}' is {}; {}", key, value.dump(), wanted);
+}
+
+std::int64_t integer_of(const Json& section, const char* key) {
+  const Json& value = section.at(key);
+  if (!value.is_number_integer()) wrong_value(key, value, "a whole number is wanted");
+  return value.get<std::int64_t>();
+}
+
+std::vector<std::int64_t> integers_of(const Json& section, const char* key) {
+  const Json& value = section.at(key);
+  if (!value.is_array()) wrong_value(key, value, "a list of whole numbers is wanted");
+  std::vector<std::int64_t> out;
+  for (const Json& item : value) {
+    if (!item.is_number_integer() || item.get<std::int64_t>() < 1) {
+      wrong_value(key, value, "a list of whole numbers of at least 1 is wanted");
+    }
+    out.push_back(item.get<std::int64_t>());
+  }
+  return out;
+}
+
+ResNetOptions resnet_options(const Json& section) {
+  ResNetOptions options{.depth = static_cast<int>(integer_of(section, "depth"))};
+  const Json& style = section.at("style");
+  if (style == "caffe") {
+    options.style = ResNetStyle::caffe;
+    // The published code silently builds other networks then.
+    if (options.depth < 50)
+      wrong_value("depth", section.at("depth"), "caffe style needs 50 or more");
+  } else if (style != "pytorch") {
+    wrong_value("style", style, "\"pytorch\" or \"caffe\" is wanted");
+  }
+  return options;
+}
+
+std::unique_ptr<Network> build_pose_resnet(const Json& section, std::int64_t num_keypoints) {
+  const Json& with_bias = section.at("deconv_with_bias");
+  if (!with_bias.is_boolean())
+    wrong_value("deconv_with_bias", with_bias, "true or false is wanted");
+  return std::make_unique<PoseResNet>(
+      PoseResNetOptions{.backbone = resnet_options(section),
+                        .head = {.filters = integers_of(section, "deconv_filters"),
+                                 .kernels = integers_of(section, "deconv_kernels"),
+                                 .with_bias = with_bias.get<bool>(),
+                                 .final_kernel = integer_of(section, "final_kernel")},
+                        .num_keypoints = num_keypoints});
+}
+
+// Explicit, because objects that register themselves can be dropped by the linker.
+constexpr Entry kNetworks[] = {
+    {"pose_resnet",
+     R"({"depth": 50, "style": "pytorch", "deconv_filters": [256, 256, 256],
+         "deconv_kernels": [4, 4, 4], "deconv_with_bias": false, "final_kernel": 1})",
+     build_pose_resnet},
+};
+
+const Entry& find_network(const std::string& name) {
+  for (const Entry& entry : kNetworks) {
+    if (name == entry.name) return entry;
+  }
+  const std::vector<std::string> names = network_names();
+  const std::string nearest = nearest_name(name, names);
+  throw_error<ConfigError>("[model] there is no network '{}'; {}", name,
+                           nearest.empty() ? fmt::format("known: {}", fmt::join(names, ", "))
+                                           : "the nearest name is '" + nearest + "'");
+}
+
+}  // namespace
+
+std::unique_ptr<Network> build_network(const Json& section, std::int64_t num_keypoints) {
+  if (!section.is_object() || !section.contains("name") || !section.at("name").is_string()) {
+    throw ConfigError("[model] the section \"model\" needs a \"name\", e.g. \"pose_resnet\"");
+  }
+  const Entry& entry = find_network(section.at("name").get<std::string>());
+  Json resolved = default_section(entry.name);
+  std::vector<std::string> known;
+  for (const auto& [key, value] : resolved.items()) known.push_back(key);
+  for (const auto& [key, value] : section.items()) {
+    if (!resolved.contains(key)) {
+      const std::string nearest = nearest_name(key, known);
+      throw_error<ConfigError>("[model] {} has no option '{}'{}", entry.name, key,
+                               nearest.empty() ? "" : "; the nearest is '" + nearest + "'");
+    }
+    resolved[key] = value;
+  }
+  try {
+    return entry.build(resolved, num_keypoints);
+  } catch (const ArgumentError& e) {
+    throw ConfigError(e.what());
+  }
+}
+
+std::vector<std::string> network_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kNetworks) names.emplace_back(entry.name);
+  return names;
+}
+
+Json default_section(const std::string& name) {
+  const Entry& entry = find_network(name);
+  Json section = Json::parse(entry.defaults);
+  section["name"] = entry.name;
+  return section;
+}
+
+}  // namespace akimbo::models
