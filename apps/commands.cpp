@@ -6,6 +6,7 @@ std::vector<Command> all_commands() {
   return {
       convert_command(),
       configs_command(),
+      inspect_command(),
       synth_command(),
       version_command(),
   };

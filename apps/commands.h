@@ -9,6 +9,7 @@ namespace akimbo::apps {
 
 [[nodiscard]] Command configs_command();
 [[nodiscard]] Command convert_command();
+[[nodiscard]] Command inspect_command();
 [[nodiscard]] Command synth_command();
 [[nodiscard]] Command version_command();
 

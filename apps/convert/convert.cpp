@@ -11,7 +11,9 @@
 namespace akimbo::convert {
 namespace {
 
-constexpr const char* kVersionKey = "akimbo";  // in the metadata of every file that we write
+// In the metadata of every file that akimbo writes; others have none or "pt".
+constexpr const char* kFormatKey = "format";
+constexpr const char* kOurFormat = "akimbo";
 
 enum class FileKind { safetensors, torch, unknown };
 
@@ -54,7 +56,8 @@ Weights read_safetensors_weights(const std::filesystem::path& path, const ReadOp
   Weights weights;
   weights.format = "safetensors";
   weights.metadata = file.metadata();
-  weights.is_ours = weights.metadata.contains(kVersionKey);
+  const auto format = weights.metadata.find(kFormatKey);
+  weights.is_ours = format != weights.metadata.end() && format->second == kOurFormat;
   const bool is_torch_order =
       options.layout == "torch" || (options.layout == "auto" && !weights.is_ours);
   weights.tensors = file.read_all();
@@ -67,7 +70,7 @@ Weights read_safetensors_weights(const std::filesystem::path& path, const ReadOp
 void write_weights(const std::filesystem::path& path, FileKind kind, const Weights& weights) {
   if (kind == FileKind::safetensors) {
     io::Metadata metadata = weights.metadata;
-    metadata[kVersionKey] = AKIMBO_VERSION;
+    metadata[kFormatKey] = kOurFormat;
     io::write_safetensors(path, weights.tensors, metadata);
     return;
   }
@@ -79,6 +82,10 @@ void write_weights(const std::filesystem::path& path, FileKind kind, const Weigh
 }
 
 }  // namespace
+
+bool is_torch_checkpoint(const std::filesystem::path& path) {
+  return looks_like_torch_file(path) || kind_of_name(path) != FileKind::safetensors;
+}
 
 Weights read_weights(const std::filesystem::path& path, const ReadOptions& options) {
   if (options.layout != "auto" && options.layout != "akimbo" && options.layout != "torch") {

@@ -48,4 +48,7 @@ struct ConvertReport {
 // unknown kind; an earlier destination file is replaced only by a complete one.
 ConvertReport convert_file(const ConvertOptions& options);
 
+// True when the file is to be read as PyTorch's (by its first bytes, else by its name).
+[[nodiscard]] bool is_torch_checkpoint(const std::filesystem::path& path);
+
 }  // namespace akimbo::convert

@@ -11,6 +11,8 @@ Json parse_json(std::string_view text, const std::string& where) {
   } catch (const Json::parse_error& e) {
     throw_error<FileError>("[json] {} is no valid JSON at byte {} of {}: {}", where, e.byte,
                            text.size(), e.what());
+  } catch (const Json::exception& e) {  // a number beyond the range of double
+    throw_error<FileError>("[json] {} is no valid JSON: {}", where, e.what());
   }
 }
 
