@@ -1,0 +1,127 @@
+#include "datasets/top_down.h"
+
+#include <algorithm>
+
+#include "engine/core/error.h"
+
+namespace akimbo::datasets {
+namespace {
+
+int reduced_side(int side, int denominator) { return (side + denominator - 1) / denominator; }
+
+std::vector<Point> crop_joints(const CropPlan& plan, const Affine& image_to_crop) {
+  std::vector<Point> joints(plan.joints.size());
+  for (std::size_t k = 0; k < joints.size(); ++k) {
+    const Joint& joint = plan.joints[k];
+    // Unlabelled joints keep their place, as in the references; nothing is drawn for them.
+    joints[k] = joint.visible > 0 ? transform(image_to_crop, joint.image) : joint.image;
+  }
+  return joints;
+}
+
+// The stream of a sample's augmentation; apart from the streams of weights and shuffling.
+constexpr std::uint64_t kAugmentStream = stream_of("augment");
+
+}  // namespace
+
+TopDownDataset::TopDownDataset(PersonSet people, ImageSource images, Skeleton skeleton,
+                               const TopDownOptions& options)
+    : people_(std::move(people)),
+      images_(std::move(images)),
+      skeleton_(std::move(skeleton)),
+      flip_permutation_(skeleton_.flip_permutation()),
+      options_(options),
+      cropper_({.output = options.codec.input_size,
+                .mode = options.warp,
+                .order = options.order,
+                .mean = options.mean,
+                .deviation = options.deviation}),
+      cache_(std::make_unique<ImageCache>(options.cache_bytes)) {
+  options_.codec.check("top_down");
+  if (people_.num_keypoints != skeleton_.num_keypoints()) {
+    throw_error<ArgumentError>("[top_down] {} was read with {} keypoints, skeleton {} has {}",
+                               people_.where, people_.num_keypoints, skeleton_.name,
+                               skeleton_.num_keypoints());
+  }
+}
+
+std::int64_t TopDownDataset::size() const {
+  return static_cast<std::int64_t>(people_.people.size());
+}
+
+std::int64_t TopDownDataset::num_batches(std::int64_t batch_size) const {
+  return (size() + batch_size - 1) / batch_size;
+}
+
+ImageCache::Picture TopDownDataset::decode(std::int64_t image_index, int denominator) const {
+  const ImageEntry& entry = people_.images[static_cast<std::size_t>(image_index)];
+  return cache_->get({image_index, denominator},
+                     [&] { return images_.read(entry.name, {.scale_denominator = denominator}); });
+}
+
+// In the fast mode a picture is decoded no larger than the crop needs; which factor depends on the
+// box alone, not on the augmentation, so that the cache serves every epoch.
+TopDownDataset::Picture TopDownDataset::picture_of(const PersonRecord& person) const {
+  const ImageEntry& entry = people_.images[static_cast<std::size_t>(person.image_index)];
+  if (options_.warp == WarpMode::fast) {
+    const int d = reduction_for(crop_affine(person.region, 0, options_.codec.input_size));
+    if (d > 1) {
+      auto image = decode(person.image_index, d);
+      // Formats that cannot be reduced, and files whose size is not as annotated, come in full.
+      if (image->width == reduced_side(entry.width, d) &&
+          image->height == reduced_side(entry.height, d)) {
+        return {std::move(image), d, entry.width};
+      }
+    }
+  }
+  auto image = decode(person.image_index, 1);
+  const int width = image->width;
+  return {std::move(image), 1, width};
+}
+
+SampleMeta TopDownDataset::make_sample(std::int64_t index, std::int64_t epoch,
+                                       const SampleSlot& slot) const {
+  if (!options_.augment) return make_sample(index, std::nullopt, slot);
+  RandomStream random(options_.seed ^ kAugmentStream, static_cast<std::uint64_t>(epoch),
+                      static_cast<std::uint64_t>(index));
+  return make_sample(index, draw_augmentation(random), slot);
+}
+
+SampleMeta TopDownDataset::make_sample(std::int64_t index, const std::optional<AugmentDraws>& draws,
+                                       const SampleSlot& slot) const {
+  const PersonRecord& person = people_.people.at(static_cast<std::size_t>(index));
+  const ImageEntry& entry = people_.images[static_cast<std::size_t>(person.image_index)];
+  Picture picture;
+  try {
+    picture = picture_of(person);
+  } catch (const FileError& e) {
+    throw_error<FileError>("{} (annotation {} of {})", e.what(), person.annotation_id,
+                           people_.where);
+  }
+  CropPlan plan = draws ? augment(person, *draws, options_.augment.value_or(AugmentOptions{}),
+                                  picture.full_width, flip_permutation_)
+                        : plan_of(person);
+  const Affine affine = crop_affine(plan.region, plan.rotation_deg, options_.codec.input_size);
+  if (picture.denominator == 1) {
+    cropper_.crop(*picture.image, affine, plan.mirrored, slot.input);
+  } else {
+    const int mirror_width = plan.mirrored ? picture.full_width : 0;
+    cropper_.crop(*picture.image, affine_for_reduced(affine, picture.denominator, mirror_width),
+                  false, slot.input);
+  }
+  for (std::size_t k = 0; k < plan.joints.size(); ++k) slot.weight[k] = plan.joints[k].visible;
+  encode_heatmaps(options_.codec, crop_joints(plan, affine), slot.weight, slot.target,
+                  options_.use_keypoint_weights ? std::span<const float>(skeleton_.weights)
+                                                : std::span<const float>());
+  return {.index = index,
+          .image_id = entry.id,
+          .annotation_id = person.annotation_id,
+          .path = images_.full_name(entry.name),
+          .box_image = person.box_image,
+          .plan = std::move(plan),
+          .image_to_crop = affine,
+          .score = person.score,
+          .area = person.area};
+}
+
+}  // namespace akimbo::datasets

@@ -1,0 +1,93 @@
+// Samples of top-down pose estimation: one person of a picture, cropped, normalised, with heatmap
+// targets. A sample is a function of (set, options, epoch, index) alone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "datasets/image_cache.h"
+#include "datasets/people.h"
+#include "datasets/readers/image_source.h"
+#include "datasets/transforms/augment.h"
+#include "engine/pose/crop.h"
+#include "engine/pose/heatmap_codec.h"
+#include "engine/pose/skeleton.h"
+
+namespace akimbo::datasets {
+
+struct TopDownOptions {
+  HeatmapCodec codec;
+  WarpMode warp = WarpMode::opencv;
+  ChannelOrder order = ChannelOrder::bgr;
+  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
+  std::array<float, 3> deviation{0.229f, 0.224f, 0.225f};
+  std::optional<AugmentOptions> augment;  // absent: samples as they are
+  bool use_keypoint_weights = false;      // multiply target weights by the skeleton's
+  std::uint64_t seed = 0;
+  std::int64_t cache_bytes = std::int64_t{256} << 20;  // for decoded pictures
+};
+
+// What is known of a sample beside its tensors.
+struct SampleMeta {
+  std::int64_t index = 0;  // in the data set
+  std::int64_t image_id = 0;
+  std::int64_t annotation_id = 0;
+  std::string path;  // of the picture
+  BoxXywh box_image;
+  CropPlan plan;           // region, rotation, mirroring and joints after augmentation
+  Affine image_to_crop{};  // of the (mirrored) picture
+  double score = 1;
+  double area = 0;
+};
+
+// Where the numbers of one sample go.
+struct SampleSlot {
+  std::span<float> input;   // [H, W, 3]
+  std::span<float> target;  // [h, w, K]
+  std::span<float> weight;  // [K]
+};
+
+class TopDownDataset {
+ public:
+  // Throws ArgumentError when the skeleton's number of keypoints is not that of the set.
+  TopDownDataset(PersonSet people, ImageSource images, Skeleton skeleton,
+                 const TopDownOptions& options);
+
+  [[nodiscard]] std::int64_t size() const;
+  // Batches of one pass, the last possibly smaller.
+  [[nodiscard]] std::int64_t num_batches(std::int64_t batch_size) const;
+
+  // Fills the slot. Safe from many threads. Throws FileError that names the picture and the
+  // record.
+  SampleMeta make_sample(std::int64_t index, std::int64_t epoch, const SampleSlot& slot) const;
+  // The same with given draws; without draws nothing is augmented.
+  SampleMeta make_sample(std::int64_t index, const std::optional<AugmentDraws>& draws,
+                         const SampleSlot& slot) const;
+
+  [[nodiscard]] const PersonSet& people() const { return people_; }
+  [[nodiscard]] const Skeleton& skeleton() const { return skeleton_; }
+  [[nodiscard]] const TopDownOptions& options() const { return options_; }
+
+ private:
+  struct Picture {
+    ImageCache::Picture image;
+    int denominator = 1;
+    int full_width = 0;
+  };
+  [[nodiscard]] Picture picture_of(const PersonRecord& person) const;
+  [[nodiscard]] ImageCache::Picture decode(std::int64_t image_index, int denominator) const;
+
+  PersonSet people_;
+  ImageSource images_;
+  Skeleton skeleton_;
+  std::vector<int> flip_permutation_;
+  TopDownOptions options_;
+  Cropper cropper_;
+  std::unique_ptr<ImageCache> cache_;
+};
+
+}  // namespace akimbo::datasets
