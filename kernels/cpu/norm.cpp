@@ -1,12 +1,15 @@
-// Batch normalisation on the CPU. Rows are cut into blocks whose bounds depend on the shape only;
-// partial sums of blocks are combined in order, in double.
+// Batch normalisation on the CPU: f64 as the formulas stand, f32 through norm_simd.h. Rows are cut
+// into blocks whose bounds depend on the shape only; partial sums of blocks are combined in order,
+// in double.
 #include "kernels/norm.h"
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
+#include "kernels/cpu/norm_simd.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
@@ -21,21 +24,25 @@ RowBlocks row_blocks(const Shape& shape) {
   RowBlocks b{};
   b.channels = shape[-1];
   b.rows = b.channels > 0 ? shape.numel() / b.channels : 0;
-  b.rows_per_block = std::max<std::int64_t>({1, kBlockNumel / std::max<std::int64_t>(1, b.channels),
-                                             (b.rows + kMaxBlocks - 1) / kMaxBlocks});
+  b.rows_per_block = std::max({std::int64_t{1}, kBlockNumel / std::max<std::int64_t>(1, b.channels),
+                               (b.rows + kMaxBlocks - 1) / kMaxBlocks});
   b.count = (b.rows + b.rows_per_block - 1) / b.rows_per_block;
   return b;
 }
 
-// Runs sum_rows(begin, end, sums) for each block, where sums is [terms * C] zeros, and returns the
+template <typename F>
+void for_each_block(const RowBlocks& blocks, const F& f) {
+  parallel_for(blocks.rows, blocks.rows_per_block, f);
+}
+
+// Runs sum_rows(begin, end, sums) for each block, where sums is [terms * C] zeros, and gives the
 // total over blocks in `totals`.
 template <typename F>
 void sum_over_blocks(const Exec& exec, const RowBlocks& blocks, std::int64_t terms, double* totals,
                      const F& sum_rows) {
   const std::int64_t width = terms * blocks.channels;
-  Scratch<double> partial(
-      exec, static_cast<std::size_t>(std::max<std::int64_t>(1, blocks.count * width)));
-  parallel_for(blocks.rows, blocks.rows_per_block, [&](std::int64_t begin, std::int64_t end) {
+  Scratch<double> partial(exec, static_cast<std::size_t>(blocks.count * width + 1));
+  for_each_block(blocks, [&](std::int64_t begin, std::int64_t end) {
     double* sums = partial.data() + begin / blocks.rows_per_block * width;
     std::fill_n(sums, width, 0.0);
     sum_rows(begin, end, sums);
@@ -47,29 +54,43 @@ void sum_over_blocks(const Exec& exec, const RowBlocks& blocks, std::int64_t ter
   }
 }
 
-// Two passes, so that nothing cancels when the mean is large against the deviation.
-template <typename T>
-void mean_and_var(const Exec& exec, const T* x, const RowBlocks& blocks, double* mean,
-                  double* var) {
+// moments[0..C) = mean, moments[C..2C) = biased variance. In f64 by two passes, so that nothing
+// cancels when the mean is large against the deviation; in f32 the squares are exact in double.
+void moments_of(const Exec& exec, const double* x, const RowBlocks& blocks, double* moments) {
   const std::int64_t channels = blocks.channels;
   const double rows = static_cast<double>(blocks.rows);
+  double* mean = moments;
+  double* var = moments + channels;
   sum_over_blocks(exec, blocks, 1, mean, [=](std::int64_t begin, std::int64_t end, double* sums) {
     for (std::int64_t m = begin; m < end; ++m) {
-      const T* row = x + m * channels;
-      for (std::int64_t c = 0; c < channels; ++c) sums[c] += static_cast<double>(row[c]);
+      for (std::int64_t c = 0; c < channels; ++c) sums[c] += x[m * channels + c];
     }
   });
   for (std::int64_t c = 0; c < channels; ++c) mean[c] /= rows;
   sum_over_blocks(exec, blocks, 1, var, [=](std::int64_t begin, std::int64_t end, double* sums) {
     for (std::int64_t m = begin; m < end; ++m) {
-      const T* row = x + m * channels;
       for (std::int64_t c = 0; c < channels; ++c) {
-        const double d = static_cast<double>(row[c]) - mean[c];
+        const double d = x[m * channels + c] - mean[c];
         sums[c] += d * d;
       }
     }
   });
   for (std::int64_t c = 0; c < channels; ++c) var[c] /= rows;
+}
+
+void moments_of(const Exec& exec, const float* x, const RowBlocks& blocks, double* moments) {
+  const std::int64_t channels = blocks.channels;
+  sum_over_blocks(exec, blocks, 2, moments,
+                  [=](std::int64_t begin, std::int64_t end, double* sums) {
+                    norm_sums(x + begin * channels, end - begin, channels, sums);
+                  });
+  const double rows = static_cast<double>(blocks.rows);
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const double mean = moments[c] / rows;
+    const double var = moments[channels + c] / rows - mean * mean;
+    moments[c] = mean;
+    moments[channels + c] = var < 0 ? 0 : var;  // rounding only; NaN stays
+  }
 }
 
 template <typename T>
@@ -89,9 +110,9 @@ void statistics(const Exec& exec, ConstView x, const BatchNormStatisticsParams& 
   const RowBlocks blocks = row_blocks(x.shape);
   const std::int64_t channels = blocks.channels;
   Scratch<double> moments(exec, static_cast<std::size_t>(2 * channels + 1));
-  double* batch_mean = moments.data();
-  double* batch_var = moments.data() + channels;
-  mean_and_var(exec, x.data<T>(), blocks, batch_mean, batch_var);
+  moments_of(exec, x.data<T>(), blocks, moments.data());
+  const double* batch_mean = moments.data();
+  const double* batch_var = moments.data() + channels;
   for (std::int64_t c = 0; c < channels; ++c) {
     mean.data<T>()[c] = static_cast<T>(batch_mean[c]);
     invstd.data<T>()[c] = static_cast<T>(1 / std::sqrt(batch_var[c] + params.eps));
@@ -101,57 +122,115 @@ void statistics(const Exec& exec, ConstView x, const BatchNormStatisticsParams& 
   update_running<T>(running_var, batch_var, rows / (rows - 1), params.momentum, channels);
 }
 
-template <typename T>
-void forward_rows(const BatchNormForwardArgs& a, View y, std::int64_t begin, std::int64_t end) {
-  const std::int64_t channels = y.shape[-1];
-  const T* mean = a.mean.data<T>();
-  const T* invstd = a.invstd.data<T>();
-  const T* gamma = a.gamma.data<T>();
-  const T* beta = a.beta.data<T>();
+// The four row loops in f64, with the signatures of norm_simd.h.
+void forward_rows(const BatchNormForwardArgs& a, const double* scale, double* y, std::int64_t begin,
+                  std::int64_t end) {
+  const std::int64_t channels = a.x.shape[-1];
   for (std::int64_t m = begin; m < end; ++m) {
-    const T* x = a.x.data<T>() + m * channels;
-    const T* residual = a.residual ? a.residual.data<T>() + m * channels : nullptr;
-    T* out = y.data<T>() + m * channels;
     for (std::int64_t c = 0; c < channels; ++c) {
-      T value = (x[c] - mean[c]) * (invstd[c] * gamma[c]) + beta[c];
-      if (residual) value += residual[c];
-      out[c] = a.relu && value < T(0) ? T(0) : value;
+      const std::int64_t i = m * channels + c;
+      double value =
+          (a.x.data<double>()[i] - a.mean.data<double>()[c]) * scale[c] + a.beta.data<double>()[c];
+      if (a.residual) value += a.residual.data<double>()[i];
+      y[i] = a.relu && value < 0 ? 0 : value;
     }
   }
 }
 
-// sums[0..C) += g, sums[C..2C) += g (x - mean); writes grad_residual on the way.
+void forward_rows(const BatchNormForwardArgs& a, const float* scale, float* y, std::int64_t begin,
+                  std::int64_t end) {
+  const std::int64_t channels = a.x.shape[-1];
+  const std::int64_t at = begin * channels;
+  norm_apply({.x = a.x.data<float>() + at,
+              .mean = a.mean.data<float>(),
+              .scale = scale,
+              .beta = a.beta.data<float>(),
+              .residual = a.residual ? a.residual.data<float>() + at : nullptr,
+              .relu = a.relu,
+              .y = y + at},
+             end - begin, channels);
+}
+
+double masked_grad(const BatchNormGradArgs& a, std::int64_t i) {
+  return !a.y || a.y.data<double>()[i] > 0 ? a.grad_y.data<double>()[i] : 0;
+}
+
 template <typename T>
 void grad_sums(const BatchNormGradArgs& a, std::int64_t begin, std::int64_t end, double* sums) {
   const std::int64_t channels = a.x.shape[-1];
-  const T* mean = a.mean.data<T>();
-  for (std::int64_t m = begin; m < end; ++m) {
-    const std::int64_t row = m * channels;
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const bool open = !a.y || a.y.data<T>()[row + c] > T(0);
-      const T g = open ? a.grad_y.data<T>()[row + c] : T(0);
-      sums[c] += static_cast<double>(g);
-      sums[channels + c] +=
-          static_cast<double>(g) * static_cast<double>(a.x.data<T>()[row + c] - mean[c]);
-      if (a.grad_residual) a.grad_residual.data<T>()[row + c] = g;
+  if constexpr (std::is_same_v<T, float>) {
+    const std::int64_t at = begin * channels;
+    norm_grad_sums({.x = a.x.data<float>() + at,
+                    .mean = a.mean.data<float>(),
+                    .y = a.y ? a.y.data<float>() + at : nullptr,
+                    .grad_y = a.grad_y.data<float>() + at,
+                    .masked = a.grad_residual ? a.grad_residual.data<float>() + at : nullptr},
+                   end - begin, channels, sums);
+    return;
+  } else {
+    for (std::int64_t m = begin; m < end; ++m) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const std::int64_t i = m * channels + c;
+        const double g = masked_grad(a, i);
+        sums[c] += g;
+        sums[channels + c] += g * (a.x.data<double>()[i] - a.mean.data<double>()[c]);
+        if (a.grad_residual) a.grad_residual.data<double>()[i] = g;
+      }
     }
   }
 }
 
-// grad_x = scale (g - shift - (x - mean) slope), all per channel.
+// grad_x = scale g + slope (x - mean) + shift, all per channel.
 template <typename T>
-void grad_rows(const BatchNormGradArgs& a, const T* scale, const T* shift, const T* slope,
-               std::int64_t begin, std::int64_t end) {
+struct GradFactors {
+  T *scale, *slope, *shift;
+};
+
+void grad_rows(const BatchNormGradArgs& a, const GradFactors<double>& f, std::int64_t begin,
+               std::int64_t end) {
   const std::int64_t channels = a.x.shape[-1];
-  const T* mean = a.mean.data<T>();
   for (std::int64_t m = begin; m < end; ++m) {
-    const std::int64_t row = m * channels;
     for (std::int64_t c = 0; c < channels; ++c) {
-      const bool open = !a.y || a.y.data<T>()[row + c] > T(0);
-      const T g = open ? a.grad_y.data<T>()[row + c] : T(0);
-      a.grad_x.data<T>()[row + c] =
-          scale[c] * (g - shift[c] - (a.x.data<T>()[row + c] - mean[c]) * slope[c]);
+      const std::int64_t i = m * channels + c;
+      const double centred = a.x.data<double>()[i] - a.mean.data<double>()[c];
+      a.grad_x.data<double>()[i] =
+          f.scale[c] * masked_grad(a, i) + (f.slope[c] * centred + f.shift[c]);
     }
+  }
+}
+
+void grad_rows(const BatchNormGradArgs& a, const GradFactors<float>& f, std::int64_t begin,
+               std::int64_t end) {
+  const std::int64_t channels = a.x.shape[-1];
+  const std::int64_t at = begin * channels;
+  // The masked gradient, where it was kept, spares reading y and grad_y again.
+  const bool kept = static_cast<bool>(a.grad_residual);
+  norm_grad_apply({.x = a.x.data<float>() + at,
+                   .mean = a.mean.data<float>(),
+                   .y = a.y && !kept ? a.y.data<float>() + at : nullptr,
+                   .grad_y = (kept ? a.grad_residual.data<float>() : a.grad_y.data<float>()) + at,
+                   .scale = f.scale,
+                   .slope = f.slope,
+                   .shift = f.shift,
+                   .grad_x = a.grad_x.data<float>() + at},
+                  end - begin, channels);
+}
+
+// From sums = {sum g, sum g (x - mean)} per channel.
+template <typename T>
+void parameter_grads(const BatchNormGradArgs& a, const double* sums, std::int64_t rows,
+                     const GradFactors<T>& f) {
+  const std::int64_t channels = a.x.shape[-1];
+  const double count = static_cast<double>(std::max<std::int64_t>(1, rows));
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const double invstd = static_cast<double>(a.invstd.data<T>()[c]);
+    const double scale = static_cast<double>(a.gamma.data<T>()[c]) * invstd;
+    if (a.grad_beta) a.grad_beta.data<T>()[c] = static_cast<T>(sums[c]);
+    if (a.grad_gamma) a.grad_gamma.data<T>()[c] = static_cast<T>(sums[channels + c] * invstd);
+    f.scale[c] = static_cast<T>(scale);
+    f.slope[c] =
+        a.training ? static_cast<T>(-scale * sums[channels + c] * invstd * invstd / count) : T(0);
+    f.shift[c] = a.training ? static_cast<T>(-scale * sums[c] / count) : T(0);
   }
 }
 
@@ -164,25 +243,13 @@ void gradients(const Exec& exec, const BatchNormGradArgs& a) {
                   [&](std::int64_t begin, std::int64_t end, double* block_sums) {
                     grad_sums<T>(a, begin, end, block_sums);
                   });
-  Scratch<T> factors(exec, static_cast<std::size_t>(3 * channels + 1));
-  T* scale = factors.data();
-  T* shift = scale + channels;
-  T* slope = shift + channels;
-  const double rows = static_cast<double>(std::max<std::int64_t>(1, blocks.rows));
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const double invstd = static_cast<double>(a.invstd.data<T>()[c]);
-    const double sum_g = sums[static_cast<std::size_t>(c)];
-    const double sum_gx = sums[static_cast<std::size_t>(channels + c)];
-    if (a.grad_beta) a.grad_beta.data<T>()[c] = static_cast<T>(sum_g);
-    if (a.grad_gamma) a.grad_gamma.data<T>()[c] = static_cast<T>(sum_gx * invstd);
-    scale[c] = static_cast<T>(static_cast<double>(a.gamma.data<T>()[c]) * invstd);
-    shift[c] = a.training ? static_cast<T>(sum_g / rows) : T(0);
-    slope[c] = a.training ? static_cast<T>(sum_gx * invstd * invstd / rows) : T(0);
-  }
+  Scratch<T> vectors(exec, static_cast<std::size_t>(3 * channels + 1));
+  const GradFactors<T> factors{vectors.data(), vectors.data() + channels,
+                               vectors.data() + 2 * channels};
+  parameter_grads(a, sums.data(), blocks.rows, factors);
   if (!a.grad_x) return;
-  parallel_for(blocks.rows, blocks.rows_per_block, [&](std::int64_t begin, std::int64_t end) {
-    grad_rows<T>(a, scale, shift, slope, begin, end);
-  });
+  for_each_block(blocks,
+                 [&](std::int64_t begin, std::int64_t end) { grad_rows(a, factors, begin, end); });
 }
 
 }  // namespace
@@ -203,11 +270,15 @@ void batch_norm_invstd(const Exec&, ConstView var, double eps, View invstd) {
   });
 }
 
-void batch_norm_forward(const Exec&, const BatchNormForwardArgs& args, View y) {
+void batch_norm_forward(const Exec& exec, const BatchNormForwardArgs& args, View y) {
   const RowBlocks blocks = row_blocks(y.shape);
   visit_floating(y.dtype, [&]<typename T>() {
-    parallel_for(blocks.rows, blocks.rows_per_block, [&](std::int64_t begin, std::int64_t end) {
-      forward_rows<T>(args, y, begin, end);
+    Scratch<T> scale(exec, static_cast<std::size_t>(blocks.channels + 1));
+    for (std::int64_t c = 0; c < blocks.channels; ++c) {
+      scale[static_cast<std::size_t>(c)] = args.invstd.data<T>()[c] * args.gamma.data<T>()[c];
+    }
+    for_each_block(blocks, [&](std::int64_t begin, std::int64_t end) {
+      forward_rows(args, scale.data(), y.data<T>(), begin, end);
     });
   });
 }
