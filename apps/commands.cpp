@@ -3,13 +3,16 @@
 namespace akimbo::apps {
 
 std::vector<Command> all_commands() {
+  // clang-format off: one a line, so that branches which add one do not clash
   return {
       convert_command(),
       configs_command(),
       inspect_command(),
+      run_command(),
       synth_command(),
       version_command(),
   };
+  // clang-format on
 }
 
 }  // namespace akimbo::apps

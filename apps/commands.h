@@ -10,6 +10,7 @@ namespace akimbo::apps {
 [[nodiscard]] Command configs_command();
 [[nodiscard]] Command convert_command();
 [[nodiscard]] Command inspect_command();
+[[nodiscard]] Command run_command();
 [[nodiscard]] Command synth_command();
 [[nodiscard]] Command version_command();
 

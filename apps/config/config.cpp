@@ -2,22 +2,13 @@
 
 #include <algorithm>
 
+#include "models/registry.h"
+
 namespace akimbo::apps {
 
 // The description of each section. Not in the unnamed namespace: FieldReader::section finds them by
 // argument-dependent lookup, which does not look there.
 using Names = std::vector<std::string>;
-
-template <typename Fields>
-void describe(Fields& f, ModelConfig& c) {
-  f.field("type", c.type, one_of(Names{"pose_resnet"}));
-  f.field("depth", c.depth, one_of(std::vector<int>{18, 34, 50, 101, 152}));
-  f.field("style", c.style, one_of(Names{"pytorch", "caffe"}));
-  f.field("deconv_filters", c.deconv_filters, each(between(1, 65536)));
-  f.field("deconv_kernels", c.deconv_kernels, each(between(2, 4)));
-  f.field("deconv_bias", c.deconv_bias);
-  f.field("final_kernel", c.final_kernel, one_of(std::vector<int>{1, 3}));
-}
 
 template <typename Fields>
 void describe(Fields& f, CodecConfig& c) {
@@ -56,8 +47,6 @@ void describe(Fields& f, AugmentConfig& c) {
   f.field("flip", c.flip);
   f.field("scale_factor", c.scale_factor, between(0.0, 0.99));
   f.field("rotation_deg", c.rotation_deg, between(0.0, 180.0));
-  f.field("half_body_probability", c.half_body_probability, between(0.0, 1.0));
-  f.field("half_body_min_keypoints", c.half_body_min_keypoints, at_least(0));
 }
 
 template <typename Fields>
@@ -124,7 +113,7 @@ template <typename Fields>
 void describe(Fields& f, Config& c) {
   f.field("about", c.about);
   f.field("skeleton", c.skeleton);
-  f.section("model", c.model);
+  f.field("model", c.model);
   f.section("codec", c.codec);
   f.section("data", c.data);
   f.section("augment", c.augment);
@@ -141,14 +130,10 @@ int heatmap_side(int input_side, std::size_t num_deconvs) {
   return rounded_up << num_deconvs;
 }
 
+// Networks with transposed convolutions say by them how large their heatmaps are.
 void check_sizes_agree(const Config& c) {
-  const std::size_t num_deconvs = c.model.deconv_filters.size();
-  if (num_deconvs != c.model.deconv_kernels.size() || num_deconvs > 5) {
-    throw_error<ConfigError>(
-        "[config] model.deconv_filters has {} entries and model.deconv_kernels {}; give one of "
-        "each per transposed convolution, 5 at most",
-        num_deconvs, c.model.deconv_kernels.size());
-  }
+  if (!c.model.contains("deconv_filters")) return;
+  const std::size_t num_deconvs = c.model["deconv_filters"].size();
   const PixelSize made{heatmap_side(c.codec.input_size.width, num_deconvs),
                        heatmap_side(c.codec.input_size.height, num_deconvs)};
   if (made != c.codec.heatmap_size) {
@@ -160,13 +145,26 @@ void check_sizes_agree(const Config& c) {
   }
 }
 
+// The options that were given over the defaults of the network that they name. Their types and
+// values are checked where the network is built.
+Json resolve_model(const Json& given) {
+  detail::check_is_section(given, "model");
+  const auto name = given.find("name");
+  if (name != given.end() && !name->is_string()) {
+    throw_error<ConfigError>("[config] model.name is {}, wanted one of {}", name->dump(),
+                             fmt::join(models::network_names(), ", "));
+  }
+  Json model =
+      name == given.end() ? default_model() : models::default_section(name->get<std::string>());
+  std::vector<std::string> known;
+  for (const auto& [key, value] : model.items()) known.push_back(key);
+  detail::check_no_unknown_key(given, "model", known);
+  model.update(given);
+  return model;
+}
+
 void check_agreement(const Config& c) {
   check_sizes_agree(c);
-  if (c.model.style == "caffe" && c.model.depth < 50) {
-    throw_error<ConfigError>(
-        "[config] model.style caffe needs bottleneck blocks: model.depth 50, 101 or 152, not {}",
-        c.model.depth);
-  }
   const std::vector<int>& milestones = c.train.schedule.milestones;
   if (!std::is_sorted(milestones.begin(), milestones.end())) {
     throw_error<ConfigError>("[config] train.schedule.milestones must rise: [{}]",
@@ -181,11 +179,14 @@ void check_agreement(const Config& c) {
 
 }  // namespace
 
+Json default_model() { return models::default_section("pose_resnet"); }
+
 Config config_from_json(const Json& json) {
   Config config;
   FieldReader reader(json, "");
   describe(reader, config);
   reader.finish();
+  config.model = resolve_model(config.model);
   check_agreement(config);
   return config;
 }

@@ -11,16 +11,6 @@
 
 namespace akimbo::apps {
 
-struct ModelConfig {
-  std::string type = "pose_resnet";
-  int depth = 50;                 // 18, 34, 50, 101, 152
-  std::string style = "pytorch";  // where a bottleneck's stride sits: pytorch, caffe
-  std::vector<int> deconv_filters{256, 256, 256};
-  std::vector<int> deconv_kernels{4, 4, 4};
-  bool deconv_bias = false;
-  int final_kernel = 1;
-};
-
 struct CodecConfig {
   std::string type = "heatmap";
   PixelSize input_size{192, 256};
@@ -52,8 +42,6 @@ struct AugmentConfig {
   bool flip = true;
   double scale_factor = 0.3;
   double rotation_deg = 40;
-  double half_body_probability = 0;
-  int half_body_min_keypoints = 8;
 };
 
 struct LossConfig {
@@ -109,10 +97,13 @@ struct EvalConfig {
   double pck_threshold = 0.2;  // of the box's longer side
 };
 
+[[nodiscard]] Json default_model();
+
 struct Config {
   std::string about;  // one line for people
   std::string skeleton = "coco";
-  ModelConfig model;
+  // {"name": ..., ...}: every option of that network, as models/registry.h lists them.
+  Json model = default_model();
   CodecConfig codec;
   DataConfig data;
   AugmentConfig augment;

@@ -82,6 +82,8 @@ void read_value(const Json& json, const std::string& path, std::vector<int>& val
   }
 }
 
+void read_value(const Json& json, const std::string&, Json& value) { value = json; }
+
 void write_value(Json& json, const PixelSize& value) { json = {value.width, value.height}; }
 
 std::string join_path(const std::string& path, const std::string& name) {

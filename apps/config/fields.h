@@ -73,6 +73,7 @@ void read_value(const Json& json, const std::string& path, std::string& value);
 void read_value(const Json& json, const std::string& path, PixelSize& value);
 void read_value(const Json& json, const std::string& path, std::array<double, 3>& value);
 void read_value(const Json& json, const std::string& path, std::vector<int>& value);
+void read_value(const Json& json, const std::string& path, Json& value);  // as it is
 
 void write_value(Json& json, const PixelSize& value);
 template <typename T>

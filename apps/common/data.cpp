@@ -1,0 +1,82 @@
+#include "apps/common/data.h"
+
+#include <algorithm>
+
+#include "apps/common/network.h"
+#include "engine/core/threads.h"
+
+namespace akimbo::apps {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Making a batch is far cheaper than learning from it; more workers would only disturb the kernels.
+int num_workers(const Config& config) {
+  if (config.data.workers > 0) return config.data.workers;
+  return std::max(1, num_threads() / 4);
+}
+
+datasets::TopDownOptions sample_options(const Config& config, Use use) {
+  const CropOptions crop = crop_options(config);
+  datasets::TopDownOptions options{.codec = make_codec(config),
+                                   .warp = crop.mode,
+                                   .order = crop.order,
+                                   .mean = crop.mean,
+                                   .deviation = crop.deviation,
+                                   .use_keypoint_weights = config.loss.use_keypoint_weights,
+                                   .seed = config.train.seed};
+  if (use == Use::train) {
+    options.augment = datasets::AugmentOptions{.flip = config.augment.flip,
+                                               .scale_factor = config.augment.scale_factor,
+                                               .rotation_deg = config.augment.rotation_deg};
+  }
+  return options;
+}
+
+}  // namespace
+
+fs::path data_path(const DataConfig& data, const std::string& path) {
+  if (path.empty()) {
+    throw_error<ConfigError>(
+        "[data] the config names no annotations or no images for this; set "
+        "data.train and data.val");
+  }
+  if (fs::path(path).is_absolute()) return path;
+  if (data.root.empty()) {
+    throw_error<ConfigError>("[data] the config does not say where {} is; pass --data DIR", path);
+  }
+  return fs::path(data.root) / path;
+}
+
+datasets::TopDownDataset open_dataset(const Config& config, const DatasetConfig& set,
+                                      const Skeleton& skeleton, Use use) {
+  const datasets::CocoOptions options{.num_keypoints = skeleton.num_keypoints(),
+                                      .aspect = make_codec(config).aspect(),
+                                      .padding = config.data.box_padding,
+                                      .require_people = set.boxes.empty()};
+  datasets::PersonSet people =
+      datasets::read_coco_people(data_path(config.data, set.annotations), options);
+  if (!set.boxes.empty()) {
+    datasets::use_detections(people, data_path(config.data, set.boxes), options,
+                             config.eval.box_threshold);
+  }
+  return {std::move(people), datasets::ImageSource::open(data_path(config.data, set.images)),
+          skeleton, sample_options(config, use)};
+}
+
+datasets::BatchOrder train_order(const Config& config, std::int64_t epoch,
+                                 std::int64_t first_batch) {
+  return {.batch_size = config.train.batch_size,
+          .shuffle = config.train.shuffle,
+          .seed = config.train.seed,
+          .epoch = epoch,
+          .first_batch = first_batch,
+          .workers = num_workers(config)};
+}
+
+datasets::BatchOrder eval_order(const Config& config) {
+  return {.batch_size = config.eval.batch_size, .workers = num_workers(config)};
+}
+
+}  // namespace akimbo::apps

@@ -1,0 +1,29 @@
+// The data sets that a config names.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "apps/config/config.h"
+#include "datasets/loader.h"
+#include "datasets/top_down.h"
+
+namespace akimbo::apps {
+
+// `path` below data.root, or as it is when absolute. Throws ConfigError when there is no root.
+[[nodiscard]] std::filesystem::path data_path(const DataConfig& data, const std::string& path);
+
+enum class Use { train, evaluate };
+
+// Training samples are augmented. Throws FileError for missing or damaged annotations, ConfigError
+// for settings that name nothing.
+[[nodiscard]] datasets::TopDownDataset open_dataset(const Config& config, const DatasetConfig& set,
+                                                    const Skeleton& skeleton, Use use);
+
+// Shuffled batches of an epoch from `first_batch` on.
+[[nodiscard]] datasets::BatchOrder train_order(const Config& config, std::int64_t epoch,
+                                               std::int64_t first_batch);
+// All samples in the order of the set.
+[[nodiscard]] datasets::BatchOrder eval_order(const Config& config);
+
+}  // namespace akimbo::apps

@@ -1,0 +1,85 @@
+#include "apps/common/network.h"
+
+#include "apps/convert/convert.h"
+
+namespace akimbo::apps {
+
+std::unique_ptr<models::Network> make_network(const Config& config, const Skeleton& skeleton) {
+  auto network = models::build_network(config.model, skeleton.num_keypoints());
+  network->init(config.train.seed);
+  return network;
+}
+
+std::string load_weights(models::Network& network, const std::string& path, bool strict) {
+  const convert::Weights weights = convert::read_weights(path);
+  const auto report = network.load_state(weights.tensors, strict, path);
+  if (report.loaded.empty()) {
+    throw_error<FileError>(
+        "[init] none of the {} tensors in {} belongs to this network; is it the "
+        "checkpoint of another model?",
+        weights.tensors.size(), path);
+  }
+  return fmt::format("{}: {} tensors loaded; {} left as they were, {} of the file not used", path,
+                     report.loaded.size(), report.missing.size() + report.mis_shaped.size(),
+                     report.unexpected.size());
+}
+
+HeatmapCodec make_codec(const Config& config) {
+  const CodecConfig& c = config.codec;
+  return {.input_size = {c.input_size.width, c.input_size.height},
+          .heatmap_size = {c.heatmap_size.width, c.heatmap_size.height},
+          .sigma = c.sigma};
+}
+
+CropOptions crop_options(const Config& config) {
+  CropOptions options;
+  options.output = make_codec(config).input_size;
+  options.mode = parse_warp_mode(config.data.warp);
+  options.order = parse_channel_order(config.data.color);
+  for (std::size_t i = 0; i < 3; ++i) {
+    options.mean[i] = static_cast<float>(config.data.mean[i]);
+    options.deviation[i] = static_cast<float>(config.data.std[i]);
+  }
+  return options;
+}
+
+datasets::SuppressionOptions suppression_options(const EvalConfig& config) {
+  return {.visibility_threshold = config.keypoint_threshold,
+          .oks_threshold = config.nms_oks,
+          .soft = config.soft_nms};
+}
+
+std::unique_ptr<optim::Optimizer> make_optimizer(const OptimizerConfig& c,
+                                                 optim::NamedTensors parameters) {
+  if (c.type == "sgd") {
+    return std::make_unique<optim::Sgd>(std::move(parameters),
+                                        optim::SgdOptions{.learning_rate = c.lr,
+                                                          .momentum = c.momentum,
+                                                          .weight_decay = c.weight_decay,
+                                                          .nesterov = c.nesterov});
+  }
+  return std::make_unique<optim::Adam>(std::move(parameters),
+                                       optim::AdamOptions{.learning_rate = c.lr,
+                                                          .beta1 = c.beta1,
+                                                          .beta2 = c.beta2,
+                                                          .eps = c.eps,
+                                                          .weight_decay = c.weight_decay,
+                                                          .decoupled = c.decoupled_weight_decay});
+}
+
+optim::ScheduleOptions make_schedule(const TrainConfig& train) {
+  const ScheduleConfig& c = train.schedule;
+  optim::ScheduleOptions options;
+  if (c.type == "multi_step") options.kind = optim::ScheduleKind::multistep;
+  if (c.type == "cosine") options.kind = optim::ScheduleKind::cosine;
+  options.milestones.assign(c.milestones.begin(), c.milestones.end());
+  options.factor = c.factor;
+  options.num_epochs = train.epochs;
+  options.min_factor = c.min_lr / train.optimizer.lr;
+  options.per_step = true;
+  options.warmup_steps = c.warmup_steps;
+  options.warmup_factor = c.warmup_factor;
+  return options;
+}
+
+}  // namespace akimbo::apps

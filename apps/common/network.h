@@ -1,0 +1,34 @@
+// From settings to the parts of engine and models that they name.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "apps/config/config.h"
+#include "datasets/metrics/pose_results.h"
+#include "engine/optim/optimizer.h"
+#include "engine/optim/schedule.h"
+#include "engine/pose/crop.h"
+#include "engine/pose/heatmap_codec.h"
+#include "engine/pose/skeleton.h"
+#include "models/registry.h"
+
+namespace akimbo::apps {
+
+// With fresh weights, drawn from `seed`.
+[[nodiscard]] std::unique_ptr<models::Network> make_network(const Config& config,
+                                                            const Skeleton& skeleton);
+[[nodiscard]] HeatmapCodec make_codec(const Config& config);
+// How the config wants crops made.
+[[nodiscard]] CropOptions crop_options(const Config& config);
+[[nodiscard]] datasets::SuppressionOptions suppression_options(const EvalConfig& config);
+[[nodiscard]] std::unique_ptr<optim::Optimizer> make_optimizer(const OptimizerConfig& config,
+                                                               optim::NamedTensors parameters);
+[[nodiscard]] optim::ScheduleOptions make_schedule(const TrainConfig& config);
+
+// Weights from a safetensors file or a PyTorch checkpoint into the network. `strict` refuses
+// missing and unexpected names; otherwise what fits is taken (a backbone's weights under a fresh
+// head), and FileError is thrown only if nothing fits. Returns a line that says what was loaded.
+std::string load_weights(models::Network& network, const std::string& path, bool strict);
+
+}  // namespace akimbo::apps

@@ -1,0 +1,146 @@
+// akimbo eval
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "apps/cli.h"
+#include "apps/commands.h"
+#include "apps/common/data.h"
+#include "apps/common/load_model.h"
+#include "apps/common/output_folder.h"
+#include "apps/common/run_options.h"
+#include "apps/common/stop_signal.h"
+#include "apps/config/load.h"
+#include "apps/eval/evaluate.h"
+#include "datasets/meta.h"
+
+namespace akimbo::apps {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Arguments {
+  ModelSource source;
+  std::string data, boxes, out = "out/eval", results;
+  bool flip = false;
+  std::vector<std::string> gates;  // "AP=0.7"
+  RunOptions run;
+};
+
+struct Gate {
+  std::string metric;
+  double least = 0;
+};
+
+Gate parse_gate(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals != std::string::npos) {
+    const Json least = Json::parse(text.substr(equals + 1), nullptr, false);
+    if (least.is_number()) return {text.substr(0, equals), least.get<double>()};
+  }
+  throw_error<ConfigError>("--require {} is not METRIC=LEAST, such as AP=0.7", text);
+}
+
+void check_gate(const Gate& gate, const Json& metrics) {
+  const auto found = metrics.find(gate.metric);
+  if (found == metrics.end()) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : metrics.items()) names.push_back(name);
+    throw_error<ConfigError>("--require {}: there is no such figure; known are {}", gate.metric,
+                             fmt::join(names, ", "));
+  }
+  if (!(found->get<double>() >= gate.least)) {
+    throw_error<CheckError>("{} is {:.4f}, at least {} was required", gate.metric,
+                            found->get<double>(), gate.least);
+  }
+}
+
+void apply_arguments(const Arguments& arguments, Config& config) {
+  if (!arguments.data.empty()) config.data.root = fs::absolute(arguments.data).string();
+  if (!arguments.boxes.empty()) config.data.val.boxes = fs::absolute(arguments.boxes).string();
+  if (arguments.flip) config.eval.flip_test = true;
+}
+
+void report(const Arguments& arguments, const Evaluation& evaluation, const std::string& name,
+            const std::vector<Gate>& gates) {
+  fmt::print("{}", metrics_table(evaluation, name));
+  write_output(
+      [&] { io::write_json(fs::path(arguments.out) / "metrics.json", evaluation.metrics); });
+  for (const Gate& gate : gates) check_gate(gate, evaluation.metrics);
+}
+
+// The config that goes with existing results: its annotations and skeleton.
+Config config_of_results(const ModelSource& source) {
+  if (source.model.ends_with(".safetensors")) return load_model(source).config;
+  return load_config(find_config(source.model), source.overrides);
+}
+
+int score_file(const Arguments& arguments, const std::vector<Gate>& gates) {
+  Config config = config_of_results(arguments.source);
+  apply_arguments(arguments, config);
+  const Skeleton skeleton = datasets::skeleton_by_name(config.skeleton);
+  const datasets::CocoLabels labels = read_labels(config, skeleton);
+  const auto results = datasets::read_coco_results(arguments.results, skeleton.num_keypoints());
+  report(arguments, score_results(labels, results, config, skeleton),
+         fs::path(arguments.results).filename(), gates);
+  return kExitDone;
+}
+
+int evaluate_model(const Arguments& arguments, const std::vector<Gate>& gates) {
+  LoadedModel model = load_model(arguments.source);
+  apply_arguments(arguments, model.config);
+  const DatasetConfig& set = model.config.data.val;
+  const auto dataset = open_dataset(model.config, set, model.skeleton, Use::evaluate);
+  const datasets::CocoLabels labels = read_labels(model.config, model.skeleton);
+  const StopSignal signal;
+  const auto evaluation = evaluate(*model.network, model.config, dataset, labels, set.boxes.empty(),
+                                   [&] { return signal.received() != 0; });
+  if (!evaluation) return 128 + signal.received();
+  const fs::path results = fs::path(arguments.out) / "results.json";
+  write_output([&] { datasets::write_coco_results(results.string(), evaluation->poses); });
+  report(arguments, *evaluation, fs::path(arguments.source.model).stem(), gates);
+  fmt::print("{}: {} poses\n", results.string(), evaluation->poses.size());
+  return kExitDone;
+}
+
+int run(const Arguments& arguments) {
+  (void)arguments.run.apply();
+  std::vector<Gate> gates;
+  for (const std::string& text : arguments.gates) gates.push_back(parse_gate(text));
+  if (!arguments.results.empty() && !arguments.boxes.empty()) {
+    throw_error<ConfigError>(
+        "--results and --boxes contradict each other: results have their poses "
+        "already; leave one out");
+  }
+  prepare_output_folder(arguments.out);
+  return arguments.results.empty() ? evaluate_model(arguments, gates)
+                                   : score_file(arguments, gates);
+}
+
+}  // namespace
+
+Command eval_command() {
+  return {"eval", "score a model, or a results file, on labelled data",
+          "akimbo eval out/res50/checkpoint_best.safetensors --data data/coco --flip",
+          [](Options& options) {
+            const auto arguments = std::make_shared<Arguments>();
+            options.argument("MODEL", arguments->source.model,
+                             "a model file, or a config (with --init or --results)");
+            options.option("--data", arguments->data, "folder of the data; over data.root");
+            options.option("--boxes", arguments->boxes,
+                           "detections to start from in place of the annotated boxes");
+            options.option("--results", arguments->results,
+                           "score this results file; the network is not run");
+            options.option("--out", arguments->out, "folder of metrics.json and results.json");
+            options.option("--require", arguments->gates,
+                           "exit with 6 unless METRIC=LEAST holds, such as AP=0.7");
+            options.flag("--flip", arguments->flip, "average with the mirrored picture");
+            options.option("--init", arguments->source.init, "weights for a config");
+            options.option("--set", arguments->source.overrides, "change a setting: a.b=value");
+            arguments->run.declare(options);
+            return [arguments] { return run(*arguments); };
+          }};
+}
+
+}  // namespace akimbo::apps
