@@ -8,6 +8,7 @@
 #include "kernels/common/visit_dtype.h"
 #include "kernels/cpu/conv_gather.h"
 #include "kernels/cpu/conv_weight_grad.h"
+#include "kernels/cpu/conv_widen.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
@@ -73,8 +74,16 @@ void conv_transpose2d_pack_weight(const Exec&, ConstView w, const Conv2dParams& 
 
 void conv2d_forward(const Exec& exec, ConstView x, const ConvWeight& w, const ConvEpilogue& e,
                     const Conv2dParams& params, View y) {
-  if (!use_products(w.weight.shape, params)) {
+  const Shape& shape = w.weight.shape;
+  if (!use_products(shape, params)) {
     conv2d_forward_plain(exec, x, w, e, params, y);
+  } else if (widening_pays(shape, params)) {
+    visit_floating(x.dtype, [&]<typename T>() {
+      const WidenedInput<T> wide(exec, x, params);
+      ConvWeight wide_w = w;
+      wide_w.weight.shape = widened_weight(shape);
+      forward_product(exec, D::small_to_big, wide.x(), wide_w, e, widened_params(params), y);
+    });
   } else {
     forward_product(exec, D::small_to_big, x, w, e, params, y);
   }
@@ -93,6 +102,12 @@ void conv2d_weight_grad(const Exec& exec, ConstView x, ConstView grad_y, const C
                         View grad_w) {
   if (!use_products(grad_w.shape, params)) {
     conv2d_weight_grad_plain(exec, x, grad_y, params, grad_w);
+  } else if (widening_pays(grad_w.shape, params)) {
+    visit_floating(x.dtype, [&]<typename T>() {
+      const WidenedInput<T> wide(exec, x, params);
+      const View wide_w{grad_w.pointer, grad_w.dtype, widened_weight(grad_w.shape)};
+      weight_grad_product(exec, Gathered::b, grad_y, wide.x(), widened_params(params), wide_w);
+    });
   } else {
     weight_grad_product(exec, Gathered::b, grad_y, x, params, grad_w);
   }

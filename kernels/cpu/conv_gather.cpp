@@ -51,20 +51,24 @@ class PixelTable {
             const T* zeros, View out) {
     std::int64_t col = begin % phase.cols, row = begin / phase.cols % phase.rows;
     std::int64_t image = begin / (phase.cols * phase.rows);
-    const std::int64_t count = end - begin;
-    for (std::int64_t p = 0; p < count; ++p) {
-      const std::int64_t y_row = phase.row_first + row * phase.step;
-      const std::int64_t y_col = phase.col_first + col * phase.step;
-      y_[p] = out.data<T>() + ((image * out.dim(1) + y_row) * out.dim(2) + y_col) * out.dim(3);
-      fill_taps(phase, p, image, row * phase.in_step, col * phase.in_step, in, zeros);
-      if (++col < phase.cols) continue;
-      col = 0;
-      if (++row < phase.rows) continue;
-      row = 0;
-      ++image;
-    }
-    for (std::int64_t p = count; p % kGemmRows != 0; ++p) {
-      for (std::int64_t tap = 0; tap < taps_; ++tap) a_[slot(p, tap)] = zeros;
+    const T** a = a_.data();
+    for (std::int64_t p = begin; p < end; p += kGemmRows, a += taps_ * kGemmRows) {
+      for (std::int64_t i = 0; i < kGemmRows; ++i) {
+        if (p + i >= end) {
+          for (std::int64_t tap = 0; tap < taps_; ++tap) a[tap * kGemmRows + i] = zeros;
+          continue;
+        }
+        const std::int64_t y_row = phase.row_first + row * phase.step;
+        const std::int64_t y_col = phase.col_first + col * phase.step;
+        y_[p + i - begin] =
+            out.data<T>() + ((image * out.dim(1) + y_row) * out.dim(2) + y_col) * out.dim(3);
+        fill_taps(phase, a + i, image, row * phase.in_step, col * phase.in_step, in, zeros);
+        if (++col < phase.cols) continue;
+        col = 0;
+        if (++row < phase.rows) continue;
+        row = 0;
+        ++image;
+      }
     }
   }
 
@@ -72,15 +76,10 @@ class PixelTable {
   [[nodiscard]] T* const* y() const { return y_.data(); }
 
  private:
-  [[nodiscard]] std::size_t slot(std::int64_t p, std::int64_t tap) const {
-    return static_cast<std::size_t>((p / kGemmRows * taps_ + tap) * kGemmRows + p % kGemmRows);
-  }
-
-  void fill_taps(const GatherPhase& phase, std::int64_t p, std::int64_t image, std::int64_t row,
+  void fill_taps(const GatherPhase& phase, const T** to, std::int64_t image, std::int64_t row,
                  std::int64_t col, ConstView in, const T* zeros) {
     const std::int64_t rows = in.dim(1), cols = in.dim(2), channels = in.dim(3);
     const T* picture = in.data<T>() + image * rows * cols * channels;
-    const T** to = a_.data() + slot(p, 0);
     for (const GatherTap& tap : phase.taps) {
       const std::int64_t r = row + tap.row, c = col + tap.col;
       const bool inside = r >= 0 && r < rows && c >= 0 && c < cols;
@@ -181,7 +180,8 @@ void gather_product_of(const Exec& exec, const std::vector<GatherPhase>& phases,
     products.push_back({&phase, group, packed.data<T>() + parts[i].offset, tasks, cut});
     tasks += cut.pixel_tasks * cut.column_tasks;
   }
-  const auto num_zeros = static_cast<std::size_t>(std::max<std::int64_t>(1, in.dim(3)));
+  const auto num_zeros =
+      static_cast<std::size_t>(std::max({std::int64_t{1}, in.dim(3), widths.channels}));
   const Scratch<T> zeros(exec, num_zeros);
   std::fill_n(zeros.data(), num_zeros, T(0));
   parallel_for(tasks, 1, [&](std::int64_t task, std::int64_t) {

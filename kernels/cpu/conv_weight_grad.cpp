@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-constexpr std::int64_t kBlockPixels = 256;          // summed at once, packed in cache
+constexpr std::int64_t kBlockPixels = 256;  // summed at once, packed in cache
+constexpr std::int64_t kTileStride = kBlockPixels * kGemmRows + 16;
 constexpr std::int64_t kTaskRows = 32 * kGemmRows;  // of grad_w: 192 KiB of packed a
 constexpr std::int64_t kEnoughTasks = 48;
 constexpr std::int64_t kFewestSplitPixels = 1024;
@@ -73,8 +74,7 @@ class Task {
         group_(group),
         near_(exec, kBlockPixels),
         far_(exec, kBlockPixels),
-        // Rows are copied eight elements at a time, six of which count: hence the slack.
-        packed_a_(exec, static_cast<std::size_t>(cut.rows * kBlockPixels + 8)),
+        packed_a_(exec, static_cast<std::size_t>(cut.rows / kGemmRows * kTileStride)),
         packed_b_(exec, static_cast<std::size_t>(widths_.panel * kBlockPixels)),
         a_rows_(exec, static_cast<std::size_t>(cut.rows)),
         y_rows_(exec, static_cast<std::size_t>(cut.rows)) {}
@@ -144,27 +144,31 @@ class Task {
     }
   }
 
-  // [tile][pixel][kGemmRows]; the columns of a transposed block are the rows of the product.
+  // [tile][pixel][kGemmRows], pixel by pixel: a pixel's channels are side by side, pixels are pages
+  // apart. Eight elements are copied at a time, six of which count: the next pixel overwrites the
+  // other two, and the last one's fall into the slack of kTileStride.
   void pack_a(const T* const* pixels) {
-    T* to = packed_a_.data();
-    for (std::int64_t m = row_begin_; m < row_end_; m += kGemmRows) {
-      a_rows_[m - row_begin_] = to;
-      if (m + 8 <= row_end_) {
-        for (std::int64_t i = 0; i < depth_; ++i, to += kGemmRows) {
-          std::memcpy(to, pixels[i] + m, 8 * sizeof(T));
-        }
-      } else {
-        const std::int64_t count = std::min(kGemmRows, row_end_ - m);
-        for (std::int64_t i = 0; i < depth_; ++i, to += kGemmRows) {
-          std::copy_n(pixels[i] + m, count, to);
-          std::fill(to + count, to + kGemmRows, T(0));
-        }
+    const std::int64_t rows = row_end_ - row_begin_;
+    const std::int64_t whole = rows < 8 ? 0 : (rows - 8) / kGemmRows + 1;
+    const std::int64_t tiles = divide_up(rows, kGemmRows);
+    for (std::int64_t i = 0; i < depth_; ++i) {
+      const T* from = pixels[i] + row_begin_;
+      T* to = packed_a_.data() + i * kGemmRows;
+      for (std::int64_t tile = 0; tile < whole; ++tile) {
+        std::memcpy(to, from, 8 * sizeof(T));
+        from += kGemmRows;
+        to += kTileStride;
+      }
+      for (std::int64_t tile = whole; tile < tiles; ++tile) {
+        const std::int64_t count = std::min(kGemmRows, rows - tile * kGemmRows);
+        std::copy_n(from, count, to);
+        std::fill(to + count, to + kGemmRows, T(0));
+        from += kGemmRows;
+        to += kTileStride;
       }
     }
-    for (std::int64_t m = row_begin_; m < row_end_; m += kGemmRows) {
-      for (std::int64_t i = 1; i < kGemmRows; ++i) {
-        a_rows_[m - row_begin_ + i] = a_rows_[m - row_begin_] + i;
-      }
+    for (std::int64_t row = 0; row < tiles * kGemmRows; ++row) {
+      a_rows_[row] = packed_a_.data() + row / kGemmRows * kTileStride + row % kGemmRows;
     }
   }
 
@@ -227,7 +231,8 @@ void run_problem(const Exec& exec, const Problem<T>& problem, View grad_w) {
   const bool split = cut.splits > 1;
   const Scratch<T> partial(exec, split ? static_cast<std::size_t>(cut.splits * numel) : 1);
   T* sums = split ? partial.data() : grad_w.data<T>();
-  const auto num_zeros = static_cast<std::size_t>(std::max(problem.num_a, problem.num_b));
+  const auto num_zeros =
+      static_cast<std::size_t>(std::max({problem.num_a, problem.num_b, problem.m, problem.n}));
   const Scratch<T> zeros(exec, num_zeros);
   std::fill_n(zeros.data(), num_zeros, T(0));
   const std::int64_t tasks = cut.splits * cut.row_tasks * cut.unit_tasks * problem.params.groups;

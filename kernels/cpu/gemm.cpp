@@ -50,48 +50,57 @@ struct TileOutput {
   bool last;             // the sum is finished: apply the epilogue
   const T* scale;        // of the tile's columns, whole vectors readable; or null
   const T* shift;
-  const GemmEpilogue<T>* epilogue;
+  const T* residual;  // laid out like y, from y_origin on; or null
+  const T* y_origin;
+  bool relu;
 };
 
-template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE HWY_ATTR hn::Vec<D> load_some(D d, const T* from, std::int64_t count) {
+// The epilogue of a whole tile, in registers. One branch for each step, not for each vector.
+template <int V, class D, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR void finish_tile(D d, hn::Vec<D>* sum, const TileOutput<T>& out) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  if (count >= lanes) return hn::LoadU(d, from);
-  HWY_ALIGN T buffer[hn::MaxLanes(d)] = {};
-  for (std::int64_t i = 0; i < count; ++i) buffer[i] = from[i];
-  return hn::Load(d, buffer);
-}
-
-template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE HWY_ATTR void store_some(D d, hn::Vec<D> v, T* to, std::int64_t count) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  if (count >= lanes) {
-    hn::StoreU(v, d, to);
-    return;
+  if (out.scale != nullptr) {
+    unroll<kRows * V>([&](auto i) AKIMBO_LAMBDA {
+      sum[i] = hn::Mul(sum[i], hn::Load(d, out.scale + i % V * lanes));
+    });
   }
-  HWY_ALIGN T buffer[hn::MaxLanes(d)];
-  hn::Store(v, d, buffer);
-  for (std::int64_t i = 0; i < count; ++i) to[i] = buffer[i];
+  if (out.shift != nullptr) {
+    unroll<kRows * V>([&](auto i) AKIMBO_LAMBDA {
+      sum[i] = hn::Add(sum[i], hn::Load(d, out.shift + i % V * lanes));
+    });
+  }
+  if (out.residual != nullptr) {
+    unroll<kRows>([&](auto i) AKIMBO_LAMBDA {
+      const T* from = out.residual + (out.y[i] - out.y_origin) + out.column;
+      unroll<V>([&](auto v) AKIMBO_LAMBDA {
+        sum[i * V + v] = hn::Add(sum[i * V + v], hn::LoadU(d, from + v * lanes));
+      });
+    });
+  }
+  if (out.relu) {  // by comparison, so that NaN stays NaN
+    const auto zero = hn::Zero(d);
+    unroll<kRows * V>(
+        [&](auto i) AKIMBO_LAMBDA { sum[i] = hn::IfThenElse(hn::Lt(sum[i], zero), zero, sum[i]); });
+  }
 }
 
-template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE HWY_ATTR void finish_vector(D d, hn::Vec<D> sum, const TileOutput<T>& out,
-                                       std::int64_t row, std::int64_t offset) {
-  T* to = out.y[row] + out.column + offset;
-  const std::int64_t count = out.columns - offset;
-  if (count <= 0) return;
-  if (out.add) sum = hn::Add(sum, load_some(d, to, count));
-  if (out.last) {
-    const GemmEpilogue<T>& e = *out.epilogue;
-    if (out.scale != nullptr) sum = hn::Mul(sum, hn::Load(d, out.scale + offset));
-    if (out.shift != nullptr) sum = hn::Add(sum, hn::Load(d, out.shift + offset));
-    if (e.residual != nullptr) {
-      sum = hn::Add(sum, load_some(d, e.residual + (to - e.y_origin), count));
+// The same for a tile that sticks out: its sums are in `tile` [kRows][width].
+template <typename T>
+HWY_NOINLINE void finish_partial_tile(const T* tile, std::int64_t width, const TileOutput<T>& out) {
+  for (std::int64_t i = 0; i < out.rows; ++i) {
+    T* to = out.y[i] + out.column;
+    for (std::int64_t n = 0; n < out.columns; ++n) {
+      T sum = tile[i * width + n];
+      if (out.add) sum += to[n];
+      if (out.last) {
+        if (out.scale != nullptr) sum *= out.scale[n];
+        if (out.shift != nullptr) sum += out.shift[n];
+        if (out.residual != nullptr) sum += out.residual[to + n - out.y_origin];
+        if (out.relu && sum < T(0)) sum = T(0);
+      }
+      to[n] = sum;
     }
-    // The order of the operands makes x86 return the sum when it is NaN: it must not vanish.
-    if (e.relu) sum = hn::IfThenElse(hn::Lt(sum, hn::Zero(d)), hn::Zero(d), sum);
   }
-  store_some(d, sum, to, count);
 }
 
 // a: pointers [taps][kRows]; the sum runs over channels [first, first + depth) of each tap. b:
@@ -119,23 +128,41 @@ HWY_NOINLINE HWY_ATTR void tile_kernel(D d, const T* const* HWY_RESTRICT a, std:
       });
     }
   }
-  unroll<kRows>([&](auto i) AKIMBO_LAMBDA {
-    if (i < out.rows) {
-      unroll<V>([&](auto v) AKIMBO_LAMBDA { finish_vector(d, sum[i * V + v], out, i, v * lanes); });
-    }
+  if (out.add) {
+    unroll<kRows * V>([&](auto i) AKIMBO_LAMBDA {
+      sum[i] = hn::Add(sum[i], hn::LoadU(d, out.y[i / V] + out.column + i % V * lanes));
+    });
+  }
+  if (out.last) finish_tile<V>(d, sum, out);
+  unroll<kRows * V>([&](auto i) AKIMBO_LAMBDA {
+    hn::StoreU(sum[i], d, out.y[i / V] + out.column + i % V * lanes);
   });
 }
 
 template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE HWY_ATTR void tile(D d, int vectors, const T* const* a, std::int64_t taps,
-                              std::int64_t first, std::int64_t depth, std::int64_t step, const T* b,
-                              const TileOutput<T>& out) {
+HWY_INLINE HWY_ATTR void whole_tile(D d, int vectors, const T* const* a, std::int64_t taps,
+                                    std::int64_t first, std::int64_t depth, std::int64_t step,
+                                    const T* b, const TileOutput<T>& out) {
   if constexpr (kPanelVectors == 4) {
     if (vectors == 4) return tile_kernel<4>(d, a, taps, first, depth, step, b, out);
     if (vectors == 3) return tile_kernel<3>(d, a, taps, first, depth, step, b, out);
   }
   if (vectors == 2) return tile_kernel<2>(d, a, taps, first, depth, step, b, out);
   tile_kernel<1>(d, a, taps, first, depth, step, b, out);
+}
+
+template <class D, typename T = hn::TFromD<D>>
+HWY_ATTR void partial_tile(D d, int vectors, const T* const* a, std::int64_t taps,
+                           std::int64_t first, std::int64_t depth, std::int64_t step, const T* b,
+                           const TileOutput<T>& out) {
+  const std::int64_t width = vectors * static_cast<std::int64_t>(hn::Lanes(d));
+  HWY_ALIGN T buffer[kRows * kPanelVectors * hn::MaxLanes(d)];
+  T* rows[kRows];
+  for (int i = 0; i < kRows; ++i) rows[i] = buffer + i * width;
+  TileOutput<T> whole{};
+  whole.y = rows;
+  whole_tile(d, vectors, a, taps, first, depth, step, b, whole);
+  finish_partial_tile(buffer, width, out);
 }
 
 // One panel of columns for all rows of the block. The sum is cut into parts of whole taps, or of
@@ -162,8 +189,12 @@ HWY_ATTR void panel_product(D d, const GemmBlock<T>& block, int vectors, TileOut
     for (std::int64_t row = 0; row < block.rows; row += kRows) {
       out.y = block.y + row;
       out.rows = std::min<std::int64_t>(kRows, block.rows - row);
-      tile(d, vectors, block.a + row * block.taps + tap * kRows, taps, first, depth, block.a_step,
-           b, out);
+      const T* const* a = block.a + row * block.taps + tap * kRows;
+      if (out.rows == kRows && out.columns == width) {
+        whole_tile(d, vectors, a, taps, first, depth, block.a_step, b, out);
+      } else {
+        partial_tile(d, vectors, a, taps, first, depth, block.a_step, b, out);
+      }
     }
     started = true;
     first += depth;
@@ -194,7 +225,9 @@ HWY_ATTR void gemm_block_any(const GemmBlock<T>& block) {
     TileOutput<T> out{};
     out.column = column;
     out.columns = columns;
-    out.epilogue = &block.epilogue;
+    out.residual = block.epilogue.residual;
+    out.y_origin = block.epilogue.y_origin;
+    out.relu = block.epilogue.relu;
     out.scale = padded(block.epilogue.scale, column, columns, scale);
     out.shift = padded(block.epilogue.shift, column, columns, shift);
     panel_product(d, block, static_cast<int>((columns + lanes - 1) / lanes), out);
