@@ -169,8 +169,9 @@ void gather_product_of(const Exec& exec, const std::vector<GatherPhase>& phases,
                        const std::vector<PackedPart>& parts, Widths widths, ConstView in,
                        ConstView packed, const ConvEpilogue& epilogue, const Conv2dParams& params,
                        View out) {
+  constexpr std::int64_t kGrainProducts = 1 << 18;
   std::vector<Product<T>> products;
-  std::int64_t tasks = 0;
+  std::int64_t tasks = 0, work = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto group = static_cast<std::int64_t>(i) % params.groups;
     const GatherPhase& phase = phases[i / static_cast<std::size_t>(params.groups)];
@@ -179,17 +180,24 @@ void gather_product_of(const Exec& exec, const std::vector<GatherPhase>& phases,
     const Cut cut = cut_product(pixels, widths.columns, gemm_widths<T>().panel);
     products.push_back({&phase, group, packed.data<T>() + parts[i].offset, tasks, cut});
     tasks += cut.pixel_tasks * cut.column_tasks;
+    work +=
+        pixels * widths.columns * widths.channels * static_cast<std::int64_t>(phase.taps.size());
   }
   const auto num_zeros =
       static_cast<std::size_t>(std::max({std::int64_t{1}, in.dim(3), widths.channels}));
   const Scratch<T> zeros(exec, num_zeros);
   std::fill_n(zeros.data(), num_zeros, T(0));
-  parallel_for(tasks, 1, [&](std::int64_t task, std::int64_t) {
+  const auto run = [&](std::int64_t task) {
     const auto after = std::upper_bound(
         products.begin(), products.end(), task,
         [](std::int64_t t, const Product<T>& product) { return t < product.first_task; });
     const Product<T>& product = *(after - 1);
     run_task(exec, product, task - product.first_task, widths, in, zeros.data(), epilogue, out);
+  };
+  // Small products go several tasks at a time: waking a thread takes microseconds.
+  const std::int64_t grain = kGrainProducts * tasks / std::max<std::int64_t>(1, work) + 1;
+  parallel_for(tasks, grain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t task = first; task < last; ++task) run(task);
   });
 }
 

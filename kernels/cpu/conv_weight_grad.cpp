@@ -17,6 +17,7 @@ constexpr std::int64_t kBlockPixels = 256;  // summed at once, packed in cache
 constexpr std::int64_t kTileStride = kBlockPixels * kGemmRows + 16;
 constexpr std::int64_t kTaskRows = 32 * kGemmRows;  // of grad_w: 192 KiB of packed a
 constexpr std::int64_t kEnoughTasks = 48;
+constexpr std::int64_t kGrainProducts = 1 << 18;
 constexpr std::int64_t kFewestSplitPixels = 1024;
 constexpr std::int64_t kMostPartialElements = 1 << 22;  // all partial sums together
 
@@ -93,7 +94,7 @@ class Task {
       for (std::int64_t i = 0; i < depth_; ++i) {
         near_[i] = p_.gathered == Gathered::a ? b_pixel(begin + i) : a_pixel(begin + i);
       }
-      if (p_.gathered == Gathered::b) pack_a(near_.data());
+      if (p_.gathered == Gathered::b) point_at_a(begin);
       run_units(begin, unit_begin, unit_end, begin > start, out);
     }
   }
@@ -144,6 +145,15 @@ class Task {
     }
   }
 
+  // A pixel's channels are rows of the product, and the next pixel is one step away: near pixels
+  // need no packing. The kernel has time to wait for the second-level cache.
+  void point_at_a(std::int64_t begin) {
+    const std::int64_t rows = row_end_ - row_begin_;
+    for (std::int64_t row = 0; row < divide_up(rows, kGemmRows) * kGemmRows; ++row) {
+      a_rows_[row] = a_pixel(begin) + row_begin_ + std::min(row, rows - 1);
+    }
+  }
+
   // [tile][pixel][kGemmRows], pixel by pixel: a pixel's channels are side by side, pixels are pages
   // apart. Eight elements are copied at a time, six of which count: the next pixel overwrites the
   // other two, and the last one's fall into the slack of kTileStride.
@@ -185,7 +195,7 @@ class Task {
   void multiply(std::int64_t tap, std::int64_t column, bool add, T* out) {
     GemmBlock<T> block;
     block.a = a_rows_.data();
-    block.a_step = kGemmRows;
+    block.a_step = p_.gathered == Gathered::b ? p_.num_a : kGemmRows;
     block.rows = row_end_ - row_begin_;
     block.taps = 1;
     block.channels = depth_;
@@ -236,7 +246,7 @@ void run_problem(const Exec& exec, const Problem<T>& problem, View grad_w) {
   const Scratch<T> zeros(exec, num_zeros);
   std::fill_n(zeros.data(), num_zeros, T(0));
   const std::int64_t tasks = cut.splits * cut.row_tasks * cut.unit_tasks * problem.params.groups;
-  parallel_for(tasks, 1, [&](std::int64_t index, std::int64_t) {
+  const auto run = [&](std::int64_t index) {
     const std::int64_t group = index % problem.params.groups;
     index /= problem.params.groups;
     const std::int64_t row_task = index % cut.row_tasks;
@@ -244,7 +254,13 @@ void run_problem(const Exec& exec, const Problem<T>& problem, View grad_w) {
     Task<T> task(exec, problem, cut, zeros.data(), group);
     task.run(row_task, index % cut.unit_tasks, index / cut.unit_tasks,
              sums + index / cut.unit_tasks * numel);
-  });
+  };
+  // Small products go several tasks at a time: waking a thread takes microseconds.
+  const std::int64_t work = problem.pixels() * numel;
+  parallel_for(tasks, kGrainProducts * tasks / work + 1,
+               [&](std::int64_t first, std::int64_t last) {
+                 for (std::int64_t task = first; task < last; ++task) run(task);
+               });
   if (split) add_partial_sums(partial.data(), cut.splits, numel, grad_w.data<T>());
 }
 

@@ -42,6 +42,23 @@ TEST(Linear, NumericGradient) {
   expect_numeric_gradient(f, {random_tensor({2, 2, 1}, 1), random_tensor({17, 1}, 2), Tensor()});
 }
 
+// The blocked products against the definition, across tile edges.
+TEST(Matmul, FloatMatchesDouble) {
+  for (const std::int64_t n : {1, 5, 65, 130}) {
+    const Tensor x = random_tensor({13, 600}, 1), w = random_tensor({n, 600}, 2);
+    const Tensor bias = random_tensor({n}, 3);
+    const Tensor y = ops::linear(x.to(DType::f32), w.to(DType::f32), bias.to(DType::f32));
+    for (std::int64_t i = 0; i < 13 * n; ++i) {
+      double sum = bias.values<double>()[static_cast<std::size_t>(i % n)];
+      for (std::int64_t k = 0; k < 600; ++k) {
+        sum += x.values<double>()[static_cast<std::size_t>(i / n * 600 + k)] *
+               w.values<double>()[static_cast<std::size_t>(i % n * 600 + k)];
+      }
+      EXPECT_NEAR(y.values<float>()[static_cast<std::size_t>(i)], sum, 600 * 0x1p-22);
+    }
+  }
+}
+
 TEST(Matmul, Empty) {
   EXPECT_EQ(ops::matmul(Tensor::zeros({0, 3}), Tensor::zeros({3, 2})).shape(), Shape({0, 2}));
   // A sum over nothing is zero.
