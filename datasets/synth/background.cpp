@@ -1,6 +1,7 @@
 #include "datasets/synth/background.h"
 
 #include "datasets/synth/noise.h"
+#include "datasets/synth/shadow.h"
 
 namespace akimbo::synth {
 namespace {
@@ -129,6 +130,7 @@ std::vector<Vec3> paint_background(const Scene& scene, Random& random) {
   const Setting s = sample_setting(scene, random);
   const Camera& camera = scene.camera;
   const Mat3 to_world = transposed(camera.rotation);
+  const std::vector<float> light = ground_light(scene);
   Picture picture(static_cast<std::size_t>(camera.width) * camera.height);
   for (int y = 0; y < camera.height; ++y) {
     for (int x = 0; x < camera.width; ++x) {
@@ -144,7 +146,8 @@ std::vector<Vec3> paint_background(const Scene& scene, Random& random) {
       const float t = -camera.position.y / ray.y;
       const Vec3 hit = camera.position + ray * t;
       if (-hit.z > s.wall_distance) continue;
-      picture[static_cast<std::size_t>(y) * camera.width + x] = ground_colour(s, hit.x, hit.z, t);
+      const std::size_t at = static_cast<std::size_t>(y) * camera.width + x;
+      picture[at] = ground_colour(s, hit.x, hit.z, t) * light[at];
     }
   }
   return picture;

@@ -101,7 +101,7 @@ void add_head(Sculptor& s, const Body& b, const Look& look) {
                                          .pattern = Pattern::face,
                                          .scale_m = k,
                                          .phase = look.hairline});
-  const std::uint16_t skin = s.material({.base = look.skin * 0.94f});
+  const std::uint16_t skin = s.material({.base = look.skin * 0.93f});
   const std::uint16_t hair = s.material({.base = look.hair});
   s.ellipsoid(Part::head, face, b.head, b.head_frame, {0.39f * k, 0.52f * k, 0.47f * k});
   s.limb(Part::head, skin, at(0, 0.04f, 0.45f), at(0, -0.08f, 0.50f), 0.03f * k, 0.055f * k,
@@ -110,7 +110,13 @@ void add_head(Sculptor& s, const Body& b, const Look& look) {
     s.ellipsoid(Part::head, skin, at(0.39f * side, -0.02f, -0.03f), b.head_frame,
                 {0.045f * k, 0.12f * k, 0.08f * k});
   }
-  if (look.hairline < 0.5f) {
+  if (look.cap) {
+    const std::uint16_t cloth = s.material({.base = look.cap_colour});
+    s.ellipsoid(Part::head, cloth, at(0, 0.16f, -0.03f), b.head_frame,
+                {0.44f * k, 0.43f * k, 0.48f * k});
+    s.ellipsoid(Part::head, cloth, at(0, 0.27f, 0.42f), b.head_frame,
+                {0.34f * k, 0.04f * k, 0.32f * k});
+  } else if (look.hairline < 0.5f) {
     s.ellipsoid(Part::head, hair, at(0, 0.10f, -0.09f), b.head_frame,
                 {0.42f * k, 0.49f * k, 0.46f * k});
   }
@@ -129,13 +135,23 @@ void add_arm(Sculptor& s, const Body& b, const Look& look, int side) {
   const Vec3 front = axis_z(b.arm_frame[side]), low_front = axis_z(b.forearm_frame[side]);
   const Vec3 down = b.forearm_frame[side] * Vec3{0, -1, 0};
   s.limb(upper, sleeve, b.shoulder[side], mix(b.shoulder[side], b.elbow[side], 0.55f),
-         0.037f * h * g, 0.031f * h * g, front);
+         0.034f * h * g, 0.030f * h * g, front);
   s.limb(upper, look.long_sleeves ? sleeve : skin, mix(b.shoulder[side], b.elbow[side], 0.4f),
          b.elbow[side], 0.028f * h * g, 0.0235f * h * g, front);
   s.limb(lower, look.long_sleeves ? sleeve : skin, b.elbow[side], b.wrist[side], 0.0245f * h * g,
          0.0175f * h * g, low_front);
   s.ellipsoid(lower, skin, b.wrist[side] + down * (0.045f * h), b.forearm_frame[side],
               {0.013f * h, 0.05f * h, 0.023f * h});
+}
+
+// Hangs from the hips around both thighs; only for legs that are close together, which is what a
+// single cone can cover.
+void add_skirt(Sculptor& s, const Body& b, const Look& look) {
+  const float h = b.build.height, g = b.build.girth;
+  if (length(b.knee[kLeft] - b.knee[kRight]) > 0.2f * h || b.pose.leg[kLeft].flex > 40) return;
+  const Vec3 hem = mix(b.pelvis, mix(b.knee[kLeft], b.knee[kRight], 0.5f), 0.72f);
+  s.limb(Part::torso, s.material(look.trousers), b.pelvis, hem, 0.066f * h * g, 0.074f * h * g,
+         b.pelvis_frame * Vec3{0, 0, 1}, 1.4f, 0.95f);
 }
 
 void add_leg(Sculptor& s, const Body& b, const Look& look, int side) {
@@ -146,6 +162,7 @@ void add_leg(Sculptor& s, const Body& b, const Look& look, int side) {
   const std::uint16_t cloth = s.material(look.trousers);
   const std::uint16_t skin = s.material({.base = look.skin});
   const Vec3 front = axis_z(b.thigh_frame[side]), low_front = axis_z(b.shin_frame[side]);
+  if (look.skirt && side == kLeft) add_skirt(s, b, look);
   const std::uint16_t below = look.long_trousers ? cloth : skin;
   s.limb(upper, cloth, b.hip[side], b.knee[side], 0.053f * h * g, 0.036f * h * g, front);
   const Vec3 calf = mix(b.knee[side], b.ankle[side], 0.3f) - low_front * (0.008f * h);
@@ -208,6 +225,10 @@ Look sample_look(Random& random) {
   look.long_sleeves = random.chance(0.45f);
   look.long_trousers = random.chance(0.65f);
   look.long_hair = random.chance(0.35f);
+  look.skirt = random.chance(0.08f);
+  if (look.skirt) look.long_trousers = false;
+  look.cap = random.chance(0.12f);
+  look.cap_colour = any_colour(random);
   look.hairline = random.chance(0.08f) ? 9.0f : random.uniform(0.26f, 0.36f);
   if (look.hairline > 0.5f) look.long_hair = false;
   return look;

@@ -16,6 +16,8 @@ struct Look {
   Material sleeves, trousers;
   Vec3 shoes, soles;
   bool long_sleeves = true, long_trousers = true, long_hair = false;
+  bool cap = false, skirt = false;
+  Vec3 cap_colour;
   float hairline = 0.3f;  // in heads above the middle of the head; over 0.5: bald
 };
 [[nodiscard]] Look sample_look(Random& random);

@@ -8,20 +8,6 @@ namespace {
 constexpr float kNear = 0.1f;  // metres; nothing nearer than this is drawn
 constexpr float kMiss = std::numeric_limits<float>::infinity();
 
-// The camera's origin and its rays in local space.
-struct LocalView {
-  Vec3 origin;
-  Mat3 to_local;  // camera direction to local direction
-};
-
-LocalView local_view(const Camera& camera, const Primitive& p) {
-  const Mat3 rows = transposed(p.frame);
-  const Vec3 inverse{1 / p.scale.x, 1 / p.scale.y, 1 / p.scale.z};
-  const Mat3 world_to_local{rows.x * inverse.x, rows.y * inverse.y, rows.z * inverse.z};
-  return {world_to_local * (camera.position - p.center),
-          world_to_local * transposed(camera.rotation)};
-}
-
 float meet_sphere(Vec3 o, Vec3 d, float radius) {
   const float a = dot(d, d), b = dot(o, d), c = dot(o, o) - radius * radius;
   const float disc = b * b - a * c;
@@ -113,6 +99,25 @@ Vec3 local_normal(const Primitive& p, Vec3 q) {
 
 }  // namespace
 
+LocalView local_view(const Camera& camera, const Primitive& p) {
+  const Mat3 rows = transposed(p.frame);
+  const Mat3 world_to_local{rows.x * (1 / p.scale.x), rows.y * (1 / p.scale.y),
+                            rows.z * (1 / p.scale.z)};
+  return {world_to_local * (camera.position - p.center),
+          world_to_local * transposed(camera.rotation)};
+}
+
+float depth_along(const Primitive& primitive, const LocalView& view, Vec3 ray) {
+  const float z = meet(primitive, view.origin, view.to_local * ray);
+  return z > kNear ? z : kMiss;
+}
+
+SurfacePoint surface_point(const Primitive& primitive, const LocalView& view, Vec3 ray, float z) {
+  const Vec3 q = view.origin + view.to_local * ray * z;
+  const Vec3 n = transposed(view.to_local) * local_normal(primitive, q);
+  return {q * primitive.scale, normalized(n)};
+}
+
 DepthBuffer rasterize(const Camera& camera, const std::vector<Primitive>& primitives) {
   DepthBuffer buffer{camera.width, camera.height, {}, {}};
   const std::size_t num_pixels = static_cast<std::size_t>(camera.width) * camera.height;
@@ -124,10 +129,10 @@ DepthBuffer rasterize(const Camera& camera, const std::vector<Primitive>& primit
     const LocalView view = local_view(camera, p);
     for (int y = rect.y0; y < rect.y1; ++y) {
       for (int x = rect.x0; x < rect.x1; ++x) {
-        const Vec3 d = view.to_local * camera.ray(static_cast<float>(x), static_cast<float>(y));
-        const float z = meet(p, view.origin, d);
+        const float z =
+            depth_along(p, view, camera.ray(static_cast<float>(x), static_cast<float>(y)));
         const std::size_t at = buffer.index(x, y);
-        if (z > kNear && z < buffer.z[at]) {
+        if (z < buffer.z[at]) {
           buffer.z[at] = z;
           buffer.primitive[at] = static_cast<std::uint16_t>(i);
         }
@@ -135,15 +140,6 @@ DepthBuffer rasterize(const Camera& camera, const std::vector<Primitive>& primit
     }
   }
   return buffer;
-}
-
-SurfacePoint surface_point(const Camera& camera, const Primitive& primitive, int x, int y,
-                           float z) {
-  const LocalView view = local_view(camera, primitive);
-  const Vec3 q =
-      view.origin + view.to_local * camera.ray(static_cast<float>(x), static_cast<float>(y)) * z;
-  const Vec3 n = transposed(view.to_local) * local_normal(primitive, q);
-  return {q * primitive.scale, normalized(n)};
 }
 
 }  // namespace akimbo::synth

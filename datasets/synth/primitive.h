@@ -74,8 +74,18 @@ struct SurfacePoint {
   Vec3 normal_camera;
 };
 
+// The camera's origin and directions in a solid's local space.
+struct LocalView {
+  Vec3 origin;
+  Mat3 to_local;
+};
+[[nodiscard]] LocalView local_view(const Camera& camera, const Primitive& primitive);
+
+// Depth z at which Camera::ray() meets the solid; infinity where it does not.
+[[nodiscard]] float depth_along(const Primitive& primitive, const LocalView& view, Vec3 ray);
+[[nodiscard]] SurfacePoint surface_point(const Primitive& primitive, const LocalView& view,
+                                         Vec3 ray, float z);
+
 [[nodiscard]] DepthBuffer rasterize(const Camera& camera, const std::vector<Primitive>& primitives);
-[[nodiscard]] SurfacePoint surface_point(const Camera& camera, const Primitive& primitive, int x,
-                                         int y, float z);
 
 }  // namespace akimbo::synth

@@ -22,11 +22,16 @@ float depth_at(const Primitive& p, int x, int y) {
   return depth.z[depth.index(x, y)];
 }
 
+SurfacePoint surface_at(const Primitive& p, int x, int y, float z) {
+  return surface_point(p, local_view(camera(), p),
+                       camera().ray(static_cast<float>(x), static_cast<float>(y)), z);
+}
+
 TEST(SynthPrimitive, SphereInTheMiddle) {
   const Primitive sphere{.center = {0, 0, -5}, .scale = {1, 1, 1}};
   EXPECT_NEAR(depth_at(sphere, 50, 40), 4, 1e-5);
   EXPECT_TRUE(std::isinf(depth_at(sphere, 75, 40)));
-  const SurfacePoint s = surface_point(camera(), sphere, 50, 40, 4);
+  const SurfacePoint s = surface_at(sphere, 50, 40, 4);
   EXPECT_NEAR(s.normal_camera.z, -1, 1e-5);
   EXPECT_NEAR(s.local_m.z, 1, 1e-5);
 }
@@ -40,7 +45,7 @@ TEST(SynthPrimitive, BoxShowsItsFace) {
   const Primitive box{.solid = Solid::box, .center = {0.5f, 0.5f, -5}, .scale = {0.5f, 0.5f, 1}};
   EXPECT_NEAR(depth_at(box, 60, 30), 4, 1e-5);
   EXPECT_TRUE(std::isinf(depth_at(box, 40, 50)));
-  EXPECT_NEAR(surface_point(camera(), box, 60, 30, 4).normal_camera.z, -1, 1e-5);
+  EXPECT_NEAR(surface_at(box, 60, 30, 4).normal_camera.z, -1, 1e-5);
 }
 
 TEST(SynthPrimitive, RoundConeAgreesWithItsDistance) {
@@ -57,7 +62,7 @@ TEST(SynthPrimitive, RoundConeAgreesWithItsDistance) {
       const float z = depth.z[depth.index(x, y)];
       if (std::isinf(z)) continue;
       ++num_hits;
-      const SurfacePoint s = surface_point(camera(), cone, x, y, z);
+      const SurfacePoint s = surface_at(cone, x, y, z);
       float distance = 1e9f;
       for (int i = 0; i <= 4000; ++i) {
         const float t = static_cast<float>(i) / 4000;
