@@ -9,6 +9,7 @@
 #include "engine/core/error.h"
 #include "engine/io/json.h"
 #include "kernels/common/parallel.h"
+#include "tests/datasets/metrics/coco_cases.h"
 #include "tests/support/golden.h"
 #include "tests/support/shared_data.h"
 
@@ -247,6 +248,31 @@ TEST(CocoKeypointsOfficial, StoredCases) {
       EXPECT_NEAR(evaluation.recall[i], recall[i], 1e-12) << i;
     }
   }
+}
+
+TEST(CocoKeypointsOfficial, RandomSets) {
+  const Json stored = io::read_json(AKIMBO_TEST_DATA "/metrics/coco_eval_cases.json");
+  ASSERT_GE(stored["sets"].size(), 200u);
+  for (std::size_t seed = 0; seed < stored["sets"].size(); ++seed) {
+    SCOPED_TRACE(seed);
+    const test_support::CocoCase files = test_support::make_coco_case(seed);
+    const CocoEvaluation evaluation =
+        evaluate_coco_keypoints(parse_coco_labels(files.labels, 17, "labels"),
+                                parse_coco_results(files.results, 17, "results"), coco_options());
+    expect_figures(evaluation, test_support::flat_numbers(stored["sets"][seed]));
+  }
+}
+
+TEST(CocoKeypointsOfficial, RealAnnotations) {
+  const auto path = test_support::shared_path("data/real/coco/test_coco.json");
+  if (!path) GTEST_SKIP() << test_support::kNoSharedData;
+  const Json stored = io::read_json(AKIMBO_TEST_DATA "/metrics/coco_eval_cases.json");
+  const CocoLabels labels = read_coco_labels(path->string(), 17);
+  EXPECT_EQ(labels.people.size(), 14u);
+  const CocoResults results =
+      parse_coco_results(test_support::make_real_results(labels), 17, "results");
+  expect_figures(evaluate_coco_keypoints(labels, results, coco_options()),
+                 test_support::flat_numbers(stored["real"]));
 }
 
 }  // namespace
