@@ -5,12 +5,8 @@ namespace akimbo::apps {
 std::vector<Command> all_commands() {
   // clang-format off: one a line, so that branches which add one do not clash
   return {
-      convert_command(),
-      configs_command(),
-      inspect_command(),
-      run_command(),
-      synth_command(),
-      version_command(),
+      train_command(), eval_command(),    predict_command(), convert_command(), run_command(),
+      synth_command(), inspect_command(), configs_command(), version_command(),
   };
   // clang-format on
 }

@@ -9,9 +9,12 @@ namespace akimbo::apps {
 
 [[nodiscard]] Command configs_command();
 [[nodiscard]] Command convert_command();
+[[nodiscard]] Command eval_command();
 [[nodiscard]] Command inspect_command();
+[[nodiscard]] Command predict_command();
 [[nodiscard]] Command run_command();
 [[nodiscard]] Command synth_command();
+[[nodiscard]] Command train_command();
 [[nodiscard]] Command version_command();
 
 // In the order in which --help lists them.

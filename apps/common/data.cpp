@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/common/network.h"
+#include "datasets/readers/coco_format.h"
 #include "engine/core/threads.h"
 
 namespace akimbo::apps {

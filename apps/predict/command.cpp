@@ -152,7 +152,7 @@ int run(const Arguments& arguments) {
   }
   progress.finish();
   const fs::path json =
-      arguments.json.empty() ? fs::path(arguments.out) / "results.json" : arguments.json;
+      arguments.json.empty() ? fs::path(arguments.out) / "results.json" : fs::path(arguments.json);
   predictor.write_json(json);
   fmt::print("{}: {} people in {} pictures\n", json.string(), predictor.num_people(),
              pictures.size());

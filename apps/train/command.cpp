@@ -49,7 +49,8 @@ int run(const Arguments& arguments) {
   const fs::path path = find_config(arguments.config);
   Config config = load_config(path, arguments.overrides);
   if (!arguments.data.empty()) config.data.root = fs::absolute(arguments.data).string();
-  const fs::path out = arguments.out.empty() ? fs::path("out") / path.stem() : arguments.out;
+  const fs::path out =
+      arguments.out.empty() ? fs::path("out") / path.stem() : fs::path(arguments.out);
   check_resume(arguments, out);
   prepare_output_folder(out);
   fmt::print(stderr, "config {}:\n{}\n", path.string(), config_to_json(config).dump(1));

@@ -12,6 +12,7 @@
 #include "apps/draw/debug_pictures.h"
 #include "apps/eval/evaluate.h"
 #include "apps/train/train_state.h"
+#include "datasets/meta.h"
 #include "engine/ops/loss.h"
 #include "engine/pose/heatmap_decode.h"
 
