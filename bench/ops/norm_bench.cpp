@@ -42,9 +42,9 @@ Operands operands(const Layer& layer) {
 void report(benchmark::State& state, const Layer& layer, const Tensor& x, double passes) {
   const double bytes = passes * static_cast<double>(x.num_bytes());
   state.SetLabel(layer.name);
-  state.counters["GB/s"] =
+  state.counters["GB"] =
       benchmark::Counter(bytes * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["copy GB/s"] = copy_bandwidth_gbs(static_cast<std::int64_t>(x.num_bytes()));
+  state.counters["copy_GB_per_s"] = copy_bandwidth_gbs(static_cast<std::int64_t>(x.num_bytes()));
 }
 
 // Reads x for the statistics; reads x, residual, writes y.

@@ -1,4 +1,5 @@
-// Elementwise kernels on the CPU: plain loops that the compiler vectorises, cut into chunks.
+// Elementwise kernels on the CPU: plain loops that the compiler vectorises, cut into chunks; the
+// hottest three of f32 through elementwise_simd.h.
 #include "kernels/elementwise.h"
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
+#include "kernels/cpu/elementwise_simd.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
@@ -17,6 +19,12 @@ void for_each_index(std::int64_t count, const F& f) {
   parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) f(i);
   });
+}
+
+// f(first, count) for chunks of [0, count).
+template <typename F>
+void in_chunks(std::int64_t count, const F& f) {
+  parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) { f(begin, end - begin); });
 }
 
 // y[i] = f(x[i]), f being generic over float and double.
@@ -61,6 +69,10 @@ void map_channels(ConstView a, ConstView b, View y, const F& f) {
 }  // namespace
 
 void add_forward(const Exec&, ConstView a, ConstView b, View y) {
+  if (y.dtype == DType::f32)
+    return in_chunks(y.numel(), [&](std::int64_t i, std::int64_t count) {
+      add_f32(a.data<float>() + i, b.data<float>() + i, y.data<float>() + i, count);
+    });
   map2(a, b, y, [](auto u, auto v) { return u + v; });
 }
 void sub_forward(const Exec&, ConstView a, ConstView b, View y) {
@@ -87,9 +99,17 @@ void affine_forward(const Exec&, ConstView x, const AffineParams& params, View y
 }
 
 void relu_forward(const Exec&, ConstView x, View y) {
+  if (y.dtype == DType::f32)
+    return in_chunks(y.numel(), [&](std::int64_t i, std::int64_t count) {
+      relu_f32(x.data<float>() + i, y.data<float>() + i, count);
+    });
   map(x, y, []<typename T>(T v) { return v < T(0) ? T(0) : v; });
 }
 void relu_input_grad(const Exec&, ConstView y, ConstView grad_y, View grad_x) {
+  if (y.dtype == DType::f32)
+    return in_chunks(y.numel(), [&](std::int64_t i, std::int64_t count) {
+      relu_grad_f32(y.data<float>() + i, grad_y.data<float>() + i, grad_x.data<float>() + i, count);
+    });
   map2(y, grad_y, grad_x, []<typename T>(T v, T g) { return v > T(0) ? g : T(0); });
 }
 

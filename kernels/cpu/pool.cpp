@@ -1,12 +1,15 @@
-// Pooling on the CPU: loops over channels innermost, one output (or, for gradients, input) row per
-// task, so that every element is written by one thread and sums have one order.
+// Pooling on the CPU: f64 by plain loops, max pooling of f32 by pool_simd.h. Channels are
+// innermost, one output (or, for gradients, input) row per task, so that every element is written
+// by one thread and sums have one order.
 #include "kernels/pool.h"
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
+#include "kernels/cpu/pool_simd.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
@@ -57,14 +60,33 @@ void max_pool_row(ConstView x, const PoolParams& p, View y, View index, std::int
     const Clip kx = clip(x0, p.kernel_w, width);
     const std::int64_t out = (row * y.dim(2) + ox) * channels;
     std::uint8_t* indices = index ? index.data<std::uint8_t>() + out : nullptr;
+    const T* image = x.data<T>() + n * height * width * channels;
+    if constexpr (std::is_same_v<T, float>) {
+      max_pool_pixel(image + ((y0 + ky.begin) * width + x0 + kx.begin) * channels, width * channels,
+                     channels, {ky.begin, ky.end, kx.begin, kx.end, p.kernel_w}, y.data<T>() + out,
+                     indices);
+      continue;
+    }
     bool first = true;
     for (std::int64_t i = ky.begin; i < ky.end; ++i) {
       for (std::int64_t j = kx.begin; j < kx.end; ++j) {
-        const T* source = x.data<T>() + ((n * height + y0 + i) * width + x0 + j) * channels;
-        max_window(source, channels, y.data<T>() + out, indices,
-                   static_cast<std::uint8_t>(i * p.kernel_w + j), first);
+        max_window(image + ((y0 + i) * width + x0 + j) * channels, channels, y.data<T>() + out,
+                   indices, static_cast<std::uint8_t>(i * p.kernel_w + j), first);
         first = false;
       }
+    }
+  }
+}
+
+// grad_x[c] += grad_y[c] where the window chose this position; the first window overwrites.
+template <typename T>
+void add_chosen(const T* grad_y, const std::uint8_t* index, std::uint8_t position,
+                std::int64_t channels, bool first, T* grad_x) {
+  if constexpr (std::is_same_v<T, float>) {
+    max_pool_grad_window(grad_y, index, position, channels, first, grad_x);
+  } else {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      grad_x[c] = (first ? T(0) : grad_x[c]) + (index[c] == position ? grad_y[c] : T(0));
     }
   }
 }
@@ -77,22 +99,23 @@ void max_pool_grad_row(ConstView grad_y, ConstView index, const PoolParams& p, V
   const Clip wy = windows_over(iy, p.kernel_h, p.stride_h, p.pad_h, grad_y.dim(1));
   for (std::int64_t ix = 0; ix < width; ++ix) {
     T* out = grad_x.data<T>() + (row * width + ix) * channels;
-    std::fill_n(out, channels, T(0));
     const Clip wx = windows_over(ix, p.kernel_w, p.stride_w, p.pad_w, grad_y.dim(2));
+    bool first = true;
     for (std::int64_t oy = wy.begin; oy < wy.end; ++oy) {
       for (std::int64_t ox = wx.begin; ox < wx.end; ++ox) {
         const auto position = static_cast<std::uint8_t>(
             (iy - oy * p.stride_h + p.pad_h) * p.kernel_w + ix - ox * p.stride_w + p.pad_w);
         const std::int64_t in = ((n * grad_y.dim(1) + oy) * grad_y.dim(2) + ox) * channels;
-        const T* g = grad_y.data<T>() + in;
-        const std::uint8_t* indices = index.data<std::uint8_t>() + in;
-        for (std::int64_t c = 0; c < channels; ++c) out[c] += indices[c] == position ? g[c] : T(0);
+        add_chosen(grad_y.data<T>() + in, index.data<std::uint8_t>() + in, position, channels,
+                   first, out);
+        first = false;
       }
     }
+    if (first) std::fill_n(out, channels, T(0));
   }
 }
 
-// 1 / (number of positions that the average of window `o` counts), along one axis.
+// Number of positions that the average of window `o` counts, along one axis.
 std::int64_t counted(std::int64_t o, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
                      std::int64_t extent, bool count_pad) {
   const std::int64_t start = o * stride - pad;
