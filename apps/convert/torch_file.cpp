@@ -76,7 +76,7 @@ std::string guess_format(std::string_view head) {
   if (head.starts_with("<!DOCTYPE") || head.starts_with("<html") || head.starts_with("<HTML")) {
     return "it is a web page, so the download went wrong; get the file again";
   }
-  if (head.size() > 262 && head.substr(257, 5) == "ustar") {
+  if (head.size() >= 262 && head.substr(257, 5) == "ustar") {
     return "it is a tar archive (PyTorch 0.1.9 or older), which is not supported; load it with an "
            "old PyTorch and save the state_dict again";
   }

@@ -1,0 +1,180 @@
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "apps/cli.h"
+#include "apps/convert/torch_write.h"
+#include "apps/inspect/checkpoint_report.h"
+#include "apps/inspect/dataset_report.h"
+#include "datasets/readers/image_file.h"
+#include "engine/core/error.h"
+#include "engine/io/file.h"
+#include "tests/support/program.h"
+#include "tests/support/throws.h"
+
+namespace akimbo::apps {
+namespace {
+
+using testing_support::run_akimbo;
+using testing_support::ScratchFolder;
+
+const Findings::Finding* finding(const Findings& findings, const std::string& part) {
+  for (const Findings::Finding& f : findings.all()) {
+    if (f.what.find(part) != std::string::npos) return &f;
+  }
+  return nullptr;
+}
+
+// A set of two pictures of 40 x 30 with one good person each, keypoints "a" and "b".
+Json good_set() {
+  Json set = {{"images", Json::array()},
+              {"annotations", Json::array()},
+              {"categories", {{{"id", 1}, {"name", "person"}, {"keypoints", {"a", "b"}}}}}};
+  for (const int id : {1, 2}) {
+    set["images"].push_back(
+        {{"id", id}, {"file_name", std::to_string(id) + ".png"}, {"width", 40}, {"height", 30}});
+    set["annotations"].push_back({{"id", id},
+                                  {"image_id", id},
+                                  {"category_id", 1},
+                                  {"bbox", {5, 6, 20, 20}},
+                                  {"area", 300},
+                                  {"iscrowd", 0},
+                                  {"num_keypoints", 1},
+                                  {"keypoints", {10, 10, 2, 0, 0, 0}}});
+  }
+  return set;
+}
+
+TEST(InspectDataset, AGoodSetIsCountedAndHasNoProblem) {
+  const AnnotationReport report = inspect_annotations(good_set(), "set.json", nullptr);
+  EXPECT_EQ(0, report.findings.num_problems()) << report.findings.text();
+  EXPECT_EQ(2, report.num_images);
+  EXPECT_EQ(2, report.num_annotations);
+  EXPECT_EQ(2, report.num_with_keypoints);
+  EXPECT_EQ(2, report.num_labelled_keypoints);
+  EXPECT_EQ(2, report.num_visible_keypoints);
+  EXPECT_EQ(0, report.num_empty_images);
+  EXPECT_EQ((std::vector<std::string>{"a", "b"}), report.keypoint_names);
+}
+
+TEST(InspectDataset, EveryKindOfProblemIsFoundOnce) {
+  using Change = std::function<void(Json&)>;
+  const auto annotation = [](const char* key, Json value) -> Change {
+    return [=](Json& set) { set["annotations"][1][key] = value; };
+  };
+  const auto image = [](const char* key, Json value) -> Change {
+    return [=](Json& set) { set["images"][1][key] = value; };
+  };
+  const std::vector<std::pair<Change, std::string>> cases = {
+      {annotation("bbox", {5, 6, 60, 20}), "box that reaches outside"},
+      {annotation("bbox", {-5, 6, 20, 20}), "box that reaches outside"},
+      {annotation("bbox", {5, 6, -1, 20}), "box of no or negative size"},
+      {annotation("bbox", {5, 6, nullptr, 20}), "not four numbers"},
+      {annotation("bbox", {5, 6, std::numeric_limits<double>::quiet_NaN(), 20}),
+       "not four numbers"},
+      {annotation("bbox", {5, 6, 20}), "not four numbers"},
+      {annotation("keypoints", {10, 10, 2}), "keypoints that are not 6 numbers"},
+      {annotation("keypoints", {10, "x", 2, 0, 0, 0}), "keypoint that is no number"},
+      {annotation("keypoints", {10, 10, 3, 0, 0, 0}), "visibility"},
+      {annotation("keypoints", {10, 32, 2, 0, 0, 0}), "keypoint outside its picture"},
+      {annotation("num_keypoints", 2), "num_keypoints differs"},
+      {annotation("image_id", 9), "picture that is not listed"},
+      {annotation("category_id", 9), "category that is not listed"},
+      {annotation("id", 1), "annotation id given twice"},
+      {annotation("area", "big"), "area"},
+      {image("id", 1), "picture id given twice"},
+      {image("width", 0), "width or height"},
+      {image("file_name", 7), "without file_name"},
+      {[](Json& set) { set["annotations"][1] = 5; }, "no object"},
+      {[](Json& set) { set["images"] = 5; }, "\"images\" is missing"},
+  };
+  for (const auto& [change, part] : cases) {
+    Json set = good_set();
+    change(set);
+    const AnnotationReport report = inspect_annotations(set, "set.json", nullptr);
+    const Findings::Finding* found = finding(report.findings, part);
+    ASSERT_NE(nullptr, found) << part << " in " << report.findings.text();
+    EXPECT_TRUE(found->is_problem);
+    EXPECT_EQ(1, found->count) << part;
+  }
+}
+
+TEST(InspectDataset, PicturesAreLookedForBelowTheFolder) {
+  const ScratchFolder folder;
+  std::filesystem::create_directories(folder.path() / "annotations");
+  std::filesystem::create_directories(folder.path() / "images/val");
+  write_png(folder.path() / "images/val/1.png", Image(30, 40, 3));
+  io::write_json(folder.file("annotations/set.json"), good_set());
+  const DatasetReport missing = inspect_dataset(folder.path());
+  ASSERT_EQ(1u, missing.annotations.size());
+  const Findings::Finding* found = finding(missing.annotations[0].findings, "file is missing");
+  ASSERT_NE(nullptr, found);
+  EXPECT_EQ(std::vector<std::string>{"2.png"}, found->examples);
+
+  write_png(folder.path() / "images/val/2.png", Image(30, 41, 3));  // one pixel too wide
+  EXPECT_EQ(0, inspect_dataset(folder.path()).num_problems());
+  EXPECT_EQ(1, inspect_dataset(folder.path(), true).num_problems());
+  io::write_file_atomic(folder.path() / "images/val/2.png", "no picture");
+  EXPECT_EQ(1, inspect_dataset(folder.path() / "annotations/set.json", true).num_problems());
+}
+
+TEST(InspectDataset, AFolderWithoutAnnotationsIsAnError) {
+  const ScratchFolder folder;
+  EXPECT_THROWS_WITH((void)inspect_dataset(folder.path()), FileError, "no annotation file");
+}
+
+TEST(InspectCheckpoint, StatisticsLeaveOutWhatIsNotFinite) {
+  const float inf = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const TensorSummary s = summarize(
+      "x", Tensor::from_values<float>({2, 3}, std::vector<float>{1, nan, -3, inf, -inf, 5}));
+  EXPECT_EQ(-3, s.min);
+  EXPECT_EQ(5, s.max);
+  EXPECT_EQ(1, s.mean);
+  EXPECT_EQ(1, s.num_nan);
+  EXPECT_EQ(2, s.num_inf);
+}
+
+TEST(InspectCheckpoint, TellsFormatEpochAndNaN) {
+  const std::string training = std::string(AKIMBO_TEST_DATA) + "/checkpoints/training_zip.pth.tar";
+  const CheckpointReport report = inspect_checkpoint(training);
+  EXPECT_EQ("PyTorch zip", report.format);
+  EXPECT_EQ("state_dict", report.weights_key);
+  EXPECT_EQ(14u, report.tensors.size());
+  EXPECT_EQ(55, report.num_parameters);  // batch statistics and counters are none
+  EXPECT_EQ(5, report.facts.at("epoch"));
+  EXPECT_EQ(8, report.facts.at("optimizer").at("parameters"));
+  EXPECT_EQ(0, report.findings.num_problems());
+
+  const ScratchFolder folder;
+  const Tensor bad = Tensor::full({3}, std::numeric_limits<double>::quiet_NaN());
+  convert::write_torch_file(folder.file("nan.pth"), {{"w", bad}});
+  EXPECT_EQ(1, inspect_checkpoint(folder.file("nan.pth")).findings.num_problems());
+}
+
+TEST(InspectCommand, ExitCodesTellWhatWasFound) {
+  const ScratchFolder folder;
+  const std::string good = std::string(AKIMBO_TEST_DATA) + "/checkpoints/state_legacy.pth";
+  EXPECT_EQ(kExitDone, run_akimbo({"inspect", good}).exit_code);
+  const auto json = run_akimbo({"inspect", good, "--json"});
+  EXPECT_EQ(14u, Json::parse(json.out).at("tensors").size());
+  EXPECT_EQ(kExitBadData, run_akimbo({"inspect", folder.file("none.pth")}).exit_code);
+  EXPECT_EQ(kExitUsage, run_akimbo({"inspect", folder.file("none.json")}).exit_code);
+  Json set = good_set();
+  io::write_json(folder.file("set.json"), set);
+  EXPECT_EQ(kExitBadData,
+            run_akimbo({"inspect", folder.file("set.json")}).exit_code);  // no pictures
+  io::write_file_atomic(folder.file("half.json"), set.dump().substr(0, 200));
+  EXPECT_EQ(kExitBadData, run_akimbo({"inspect", folder.file("half.json")}).exit_code);
+}
+
+// A hostile safetensors header may hold JSON texts that would exhaust the stack when printed.
+TEST(InspectCheckpoint, DeepMetadataStayText) {
+  const ScratchFolder folder;
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  io::write_safetensors(folder.file("a.safetensors"), {{"w", Tensor::zeros({1})}}, {{"x", deep}});
+  EXPECT_TRUE(inspect_checkpoint(folder.file("a.safetensors")).facts.at("x").is_string());
+}
+
+}  // namespace
+}  // namespace akimbo::apps
