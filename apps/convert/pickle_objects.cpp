@@ -384,7 +384,7 @@ Value* PickleMachine::encode_text(const Value& arguments) {
 Value* PickleMachine::make_device(const Value& arguments) {
   std::string name = argument(arguments, 0, ValueKind::text, "the name of a device").utf8();
   if (arguments.items.size() > 1) {
-    name += ":" + std::to_string(integer_argument(arguments, 1, "the index of a device"));
+    name += fmt::format(":{}", integer_argument(arguments, 1, "the index of a device"));
   }
   return make_text(ValueKind::text, name);
 }
