@@ -201,6 +201,35 @@ std::vector<double> reference_values(const Tensor& ours, RefLayout layout) {
   return values;
 }
 
+std::vector<double> spread_samples(const Tensor& ours, RefLayout layout, int count) {
+  const Tensor flat = ours.detach();
+  const Shape reference = reference_shape(ours.shape(), layout);
+  const std::vector<int> axes = axes_of(layout, ours.rank());
+  const auto n = static_cast<std::uint64_t>(ours.numel());
+  std::vector<double> samples;
+  for (int k = 0; k < count; ++k) {
+    auto rest = static_cast<std::int64_t>(static_cast<std::uint64_t>(k) * 2654435761u % n);
+    Shape index = reference;
+    for (int axis = reference.rank() - 1; axis >= 0; --axis) {
+      index[axis] = rest % reference[axis];
+      rest /= reference[axis];
+    }
+    std::int64_t i = 0;
+    for (int axis = 0; axis < ours.rank(); ++axis) i = i * ours.dim(axis) + index[axes[axis]];
+    samples.push_back(ours.dtype() == DType::f64
+                          ? flat.values<double>()[static_cast<std::size_t>(i)]
+                          : static_cast<double>(flat.values<float>()[static_cast<std::size_t>(i)]));
+  }
+  return samples;
+}
+
+double l2_norm(const Tensor& tensor) {
+  const Tensor doubles = tensor.detach().to(DType::f64);
+  double sum = 0;
+  for (const double v : doubles.values<double>()) sum += v * v;
+  return std::sqrt(sum);
+}
+
 void expect_golden(const Json& golden, const Tensor& result, RefLayout layout, double relative,
                    const std::string& what) {
   Shape expected_shape;

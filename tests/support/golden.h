@@ -47,6 +47,11 @@ void fill_state(std::vector<std::pair<std::string, Tensor>> state,
 // The elements in reference order, as double.
 [[nodiscard]] std::vector<double> reference_values(const Tensor& ours, RefLayout layout);
 
+// Sample k = 0.. of the rule of gradient files: flat index (k * 2654435761) mod n of the reference.
+[[nodiscard]] std::vector<double> spread_samples(const Tensor& ours, RefLayout layout, int count);
+// L2 norm of all elements, summed in double.
+[[nodiscard]] double l2_norm(const Tensor& tensor);
+
 // Compares with {"shape", "mean", "std", "min", "max", "l2", "samples": [[flat index, value]..]} or
 // {"shape", "values": [..]}. `relative` is the tolerance as a share of the largest magnitude of the
 // stored tensor. Failures are reported by GoogleTest with `what`.

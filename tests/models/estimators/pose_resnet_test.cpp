@@ -7,6 +7,7 @@
 #include "engine/autograd/node.h"
 #include "engine/core/error.h"
 #include "engine/io/json.h"
+#include "tests/models/estimators/pose_resnet_golden.h"
 #include "tests/support/golden.h"
 #include "tests/support/shared_data.h"
 
@@ -14,33 +15,6 @@ namespace akimbo::models {
 namespace {
 
 using test_support::RefLayout;
-
-bool is_transposed(const std::string& name) { return name.starts_with("deconv_layers."); }
-
-// "resnet50_caffe" to options.
-PoseResNetOptions options_of(const std::string& net, std::int64_t num_keypoints = 17) {
-  PoseResNetOptions options{.num_keypoints = num_keypoints};
-  options.backbone.depth = std::stoi(net.substr(6));
-  if (net.ends_with("_caffe")) options.backbone.style = ResNetStyle::caffe;
-  return options;
-}
-
-std::unique_ptr<PoseResNet> golden_net(const std::string& net, std::int64_t num_keypoints = 17) {
-  auto network = std::make_unique<PoseResNet>(options_of(net, num_keypoints));
-  test_support::fill_state(network->state(), is_transposed);
-  return network;
-}
-
-Shape shape_of(const Json& list) {
-  Shape shape;
-  for (const Json& d : list) shape.push_back(d.get<std::int64_t>());
-  return shape;
-}
-
-RefLayout layout_of(const std::string& name, const Tensor& tensor) {
-  if (tensor.rank() != 4) return RefLayout::as_is;
-  return is_transposed(name) ? RefLayout::transposed_conv : RefLayout::channels_second;
-}
 
 TEST(PoseResNet, NamesAndShapesAreThePublishedOnes) {
   const auto path = test_support::shared_path("data/golden/topdown/params_resnet.json");
