@@ -1,6 +1,7 @@
 #include "tests/support/shared_data.h"
 
 #include <array>
+#include <cstdlib>
 
 namespace akimbo::test_support {
 
@@ -15,5 +16,7 @@ std::optional<std::filesystem::path> shared_path(std::string_view relative) {
   }
   return std::nullopt;
 }
+
+bool long_tests() { return !kSanitized && std::getenv("AKIMBO_LONG_TESTS") != nullptr; }
 
 }  // namespace akimbo::test_support

@@ -24,4 +24,9 @@ inline constexpr bool kSanitized = false;
 #endif
 inline constexpr const char* kTooSlow = "too slow under sanitizers; lighter tests run this code";
 
+// True when the environment sets AKIMBO_LONG_TESTS and this is no sanitizer build. For tests that
+// repeat on bigger networks what others show on smaller ones.
+[[nodiscard]] bool long_tests();
+inline constexpr const char* kOnlyLong = "set AKIMBO_LONG_TESTS=1 to run it";
+
 }  // namespace akimbo::test_support
