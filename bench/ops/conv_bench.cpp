@@ -2,6 +2,7 @@
 // GFLOP/s and share of the peak that a loop of fused multiply-adds reaches in the same run.
 //   conv_bench --benchmark_filter='forward/.*3x3.*' --threads=2
 //   conv_bench --threads=1 --clock=thread     on a machine that is busy with other work
+//   conv_bench --simd=AVX2                     as on a machine without AVX-512
 // Operands stay where the caches leave them between repetitions (no flushing), as in a network,
 // where a layer reads what the one before has just written.
 #include <benchmark/benchmark.h>
@@ -15,9 +16,11 @@
 #include "bench/ops/fma_peak.h"
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
+#include "engine/core/error.h"
 #include "engine/ops/conv.h"
 #include "kernels/common/parallel.h"
 #include "kernels/conv.h"
+#include "kernels/cpu/simd_target.h"
 
 namespace akimbo {
 namespace {
@@ -154,6 +157,12 @@ void weight_grad(benchmark::State& state, const Layer& layer, std::int64_t batch
 
 using Pass = void(benchmark::State&, const Layer&, std::int64_t);
 
+// Read by bench/peers/race_conv.py.
+std::string geometry(const Layer& l, std::int64_t batch) {
+  return fmt::format("{},{},{},{},{},{},{},{}", batch, l.rows, l.cols, l.inputs, l.outputs,
+                     l.kernel, l.stride, l.transposed ? 1 : 0);
+}
+
 void register_all() {
   const std::pair<const char*, Pass*> passes[] = {
       {"forward", &forward}, {"input_grad", &input_grad}, {"weight_grad", &weight_grad}};
@@ -164,6 +173,7 @@ void register_all() {
             std::string(pass_name) + "/batch" + std::to_string(batch) + "/" + layer.name;
         benchmark::RegisterBenchmark(name.c_str(), [=, &layer](benchmark::State& state) {
           (*pass)(state, layer, batch);
+          state.SetLabel(geometry(layer, batch));
         })->UseManualTime();
       }
     }
@@ -179,8 +189,11 @@ void parse_own(int& argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::strncmp(argv[i], "--threads=", 10) == 0) {
       akimbo::kernels::set_num_threads(std::atoi(argv[i] + 10));
-    } else if (std::strcmp(argv[i], "--clock=thread") == 0) {
-      akimbo::g_clock = akimbo::bench::Clock::thread;
+    } else if (std::strncmp(argv[i], "--clock=", 8) == 0) {
+      const bool thread = std::strcmp(argv[i] + 8, "thread") == 0;
+      akimbo::g_clock = thread ? akimbo::bench::Clock::thread : akimbo::bench::Clock::wall;
+    } else if (std::strncmp(argv[i], "--simd=", 7) == 0) {
+      akimbo::kernels::cpu::use_simd_target(argv[i] + 7);
     } else {
       argv[kept++] = argv[i];
     }
