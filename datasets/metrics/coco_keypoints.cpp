@@ -82,55 +82,68 @@ struct Problem {
   }
 };
 
-// OKS of one pose with labelled people, one person after the other.
+// OKS of poses with one labelled person.
 class Similarity {
  public:
   Similarity(const Problem& problem, int person)
       : problem_(problem),
         person_(problem.labels.people[person]),
-        keypoints_(problem.person_keypoints(person)),
-        terms_(problem.num_keypoints()) {
+        keypoints_(problem.person_keypoints(person)) {
     for (std::size_t k = 0; k < problem.num_keypoints(); ++k) {
-      if (keypoints_[3 * k + 2] > 0) visible_.push_back(k);
+      if (keypoints_[3 * k + 2] > 0) counted_.push_back(k);
     }
+    has_labels_ = !counted_.empty();
+    if (!has_labels_) {
+      counted_.resize(problem.num_keypoints());
+      std::iota(counted_.begin(), counted_.end(), std::size_t{0});
+    }
+    for (const std::size_t k : counted_) {
+      far_.push_back(1.0001 * 2.0 * problem.variances[k] * (person_.area + kEps));
+    }
+    squared_.resize(counted_.size());
   }
 
+  // 0 when it is certainly below the lowest threshold: such values are never looked at.
   double with(int pose) {
     const double* d = problem_.pose_keypoints(pose);
-    return visible_.empty() ? to_region(d) : to_person(d);
+    const std::size_t count = counted_.size();
+    std::size_t num_far = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      squared_[i] = has_labels_ ? to_keypoint(d, counted_[i]) : to_region(d, counted_[i]);
+      num_far += squared_[i] > far_[i] ? 1 : 0;
+    }
+    // A far keypoint adds less than exp(-1), any other at most 1.
+    const auto most = static_cast<double>(count - num_far) + 0.368 * static_cast<double>(num_far);
+    if (most < 0.499 * static_cast<double>(count)) return 0.0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const double variance = problem_.variances[counted_[i]];
+      squared_[i] = std::exp(-(squared_[i] / variance / (person_.area + kEps) / 2.0));
+    }
+    return pairwise_sum(squared_.data(), count) / static_cast<double>(count);
   }
 
  private:
-  double term(double dx, double dy, std::size_t k) const {
-    const double e = (dx * dx + dy * dy) / problem_.variances[k] / (person_.area + kEps) / 2.0;
-    return std::exp(-e);
-  }
-
-  double to_person(const double* d) {
-    std::size_t count = 0;
-    for (const std::size_t k : visible_) {
-      terms_[count++] = term(d[3 * k] - keypoints_[3 * k], d[3 * k + 1] - keypoints_[3 * k + 1], k);
-    }
-    return pairwise_sum(terms_.data(), count) / static_cast<double>(count);
+  double to_keypoint(const double* d, std::size_t k) const {
+    const double dx = d[3 * k] - keypoints_[3 * k], dy = d[3 * k + 1] - keypoints_[3 * k + 1];
+    return dx * dx + dy * dy;
   }
 
   // Nothing labelled: distances to the box grown by its size on every side.
-  double to_region(const double* d) {
+  double to_region(const double* d, std::size_t k) const {
     const auto& [x, y, w, h] = person_.box_xywh;
     const double x0 = x - w, x1 = x + w * 2.0, y0 = y - h, y1 = y + h * 2.0;
-    for (std::size_t k = 0; k < terms_.size(); ++k) {
-      const double dx = std::max(0.0, x0 - d[3 * k]) + std::max(0.0, d[3 * k] - x1);
-      const double dy = std::max(0.0, y0 - d[3 * k + 1]) + std::max(0.0, d[3 * k + 1] - y1);
-      terms_[k] = term(dx, dy, k);
-    }
-    return pairwise_sum(terms_.data(), terms_.size()) / static_cast<double>(terms_.size());
+    const double dx = std::max(0.0, x0 - d[3 * k]) + std::max(0.0, d[3 * k] - x1);
+    const double dy = std::max(0.0, y0 - d[3 * k + 1]) + std::max(0.0, d[3 * k + 1] - y1);
+    return dx * dx + dy * dy;
   }
 
   const Problem& problem_;
   const CocoLabels::Person& person_;
   const double* keypoints_;
-  std::vector<std::size_t> visible_;
-  std::vector<double> terms_;
+  bool has_labels_ = false;
+  std::vector<std::size_t> counted_;  // keypoints that count
+  std::vector<double> far_;           // squared distance at which a term is below exp(-1)
+  std::vector<double> squared_;       // of the pose at hand, then the terms
 };
 
 bool outside(double area, const AreaRange& range) { return area < range.low || area > range.high; }
@@ -409,7 +422,9 @@ CocoEvaluation evaluate_coco_keypoints(const CocoLabels& labels, const CocoResul
   for (std::size_t c = 0; c < num_categories; ++c) {
     std::vector<Cell> cells = cells_of(problem, categories[c], image_index);
     const Sequence sequence = match_cells(problem, cells, options.max_detections);
-    kernels::parallel_for(kT * kA, 1, [&](std::int64_t begin, std::int64_t end) {
+    // Curves of a small set are not worth waking threads for.
+    const std::int64_t grain = sequence.outcomes.size() < 4096 ? kT * kA : 1;
+    kernels::parallel_for(kT * kA, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const int t = static_cast<int>(i) / kA, a = static_cast<int>(i) % kA;
         if (sequence.num_people[a] == 0) continue;

@@ -16,29 +16,32 @@ constexpr double kExactPowers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7
                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-// Plain decimals of up to 15 digits: one exact integer over one exact power of ten is rounded once,
-// so it is the nearest double. Returns the end, or null when the text is of another form.
+constexpr std::uint64_t kExactInteger = std::uint64_t{1} << 53;  // below: exact as double
+
+// Plain decimals whose digits are an integer that a double holds: one exact integer over one exact
+// power of ten is rounded once, so it is the nearest double. Returns the end, or null when the text
+// is of another form.
 const char* parse_plain(const char* p, const char* end, double& value) {
   const bool negative = p < end && *p == '-';
   if (negative) ++p;
+  constexpr std::ptrdiff_t kMaxDigits = 18;  // no overflow of 64 bits
   std::uint64_t digits = 0;
   const char* const first = p;
-  while (p < end && is_digit(*p)) digits = digits * 10 + static_cast<unsigned>(*p++ - '0');
-  std::ptrdiff_t num_digits = p - first;
-  if (num_digits == 0 || num_digits > 15) return nullptr;
+  while (p < end && is_digit(*p) && p - first < kMaxDigits) {
+    digits = digits * 10 + static_cast<unsigned>(*p++ - '0');
+  }
   std::ptrdiff_t decimals = 0;
   if (p < end && *p == '.') {
+    const std::ptrdiff_t room = kMaxDigits - (p - first);
     const char* const fraction = ++p;
-    while (p < end && is_digit(*p) && p - fraction < 16) {
+    while (p < end && is_digit(*p) && p - fraction < room) {
       digits = digits * 10 + static_cast<unsigned>(*p++ - '0');
     }
     decimals = p - fraction;
-    num_digits += decimals;
     if (decimals == 0) return nullptr;
   }
-  if (num_digits > 15 || (p < end && (is_digit(*p) || *p == 'e' || *p == 'E' || *p == '.'))) {
-    return nullptr;
-  }
+  const bool goes_on = p < end && (is_digit(*p) || *p == 'e' || *p == 'E' || *p == '.');
+  if (p == first || goes_on || digits > kExactInteger) return nullptr;
   value = static_cast<double>(digits) / kExactPowers[decimals];
   if (negative) value = -value;
   return p;
@@ -65,9 +68,9 @@ void append_utf8(std::string& out, std::uint32_t code) {
 
 }  // namespace
 
-JsonScanner::JsonScanner(std::string_view text, std::string where)
-    : text_(text), where_(std::move(where)) {
-  if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // byte order mark of some editors
+JsonScanner::JsonScanner(std::string_view text, std::string where, std::size_t start)
+    : text_(text), where_(std::move(where)), at_(start) {
+  if (start == 0 && text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // mark of some editors
 }
 
 void JsonScanner::fail_text(const std::string& text) const {
@@ -144,6 +147,7 @@ double JsonScanner::number() {
   }
   const auto [stop, error] = std::from_chars(begin, end, value);
   if (error != std::errc() || !std::isfinite(value)) fail("a number out of range");
+  if (stop[-1] == '.') fail("a number that ends in '.'");
   at_ += static_cast<std::size_t>(stop - begin);
   return value;
 }
@@ -210,7 +214,7 @@ std::string JsonScanner::string() {
   std::string out;
   while (true) {
     const std::size_t stop = text_.find_first_of("\"\\", at_);
-    if (stop == std::string_view::npos) fail("a text without end");
+    if (stop == std::string_view::npos) fail("a text without end; is the file cut off?");
     out.append(text_, at_, stop - at_);
     at_ = stop + 1;
     if (text_[stop] == '"') return out;
@@ -222,7 +226,7 @@ void JsonScanner::skip_string() {
   ++at_;
   while (true) {
     const std::size_t stop = text_.find_first_of("\"\\", at_);
-    if (stop == std::string_view::npos) fail("a text without end");
+    if (stop == std::string_view::npos) fail("a text without end; is the file cut off?");
     const bool closing = text_[stop] == '"';
     at_ = std::min(text_.size(), stop + (closing ? 1 : 2));
     if (closing) return;
@@ -252,6 +256,17 @@ void JsonScanner::skip() {
     case 'N': skip_word("NaN"); return;  // harmless where nobody reads it
     default: static_cast<void>(number());
   }
+}
+
+std::size_t JsonScanner::position() {
+  skip_blanks();
+  return at_;
+}
+
+bool JsonScanner::take(char c) {
+  if (peek() != c) return false;
+  ++at_;
+  return true;
 }
 
 void JsonScanner::finish() {

@@ -16,8 +16,8 @@ namespace akimbo::io {
 //     if (key == "id") id = scanner.integer(); else scanner.skip(); });
 class JsonScanner {
  public:
-  // `text` must outlive the scanner; `where` names it in messages.
-  JsonScanner(std::string_view text, std::string where);
+  // `text` must outlive the scanner; `where` names it in messages; reading begins at byte `start`.
+  JsonScanner(std::string_view text, std::string where, std::size_t start = 0);
 
   enum class Kind { object, array, string, number, boolean, null };
   [[nodiscard]] Kind kind();
@@ -53,6 +53,11 @@ class JsonScanner {
   void skip();
   // Only blanks may follow.
   void finish();
+
+  // For readers that split a text: the byte of the next character that is no blank, and a step over
+  // it if it is `c`.
+  [[nodiscard]] std::size_t position();
+  [[nodiscard]] bool take(char c);
 
   template <typename... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> text, Args&&... args) const {

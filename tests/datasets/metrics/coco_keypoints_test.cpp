@@ -225,6 +225,59 @@ TEST(CocoFiles, PosesFromMemoryEqualThoseFromAFile) {
   EXPECT_THROW(added.add(1, 0.5, std::vector<float>(6).data(), 2), ArgumentError);
 }
 
+// Large files are read in pieces that are cut where a result seems to begin.
+std::string many_results(int count, const std::string& extra) {
+  std::string text = "[";
+  for (int i = 0; i < count; ++i) {
+    text +=
+        fmt::format("{}{{\"image_id\": {}, \"category_id\": 1, {}\"score\": {}, \"keypoints\": [",
+                    i > 0 ? ",\n" : "", 1 + i % 2, extra, i / 8192.0);
+    for (int k = 0; k < 51; ++k)
+      text += fmt::format("{}{}.{:017}", k > 0 ? ", " : "", i % 640, k * i);
+    text += "]}";
+  }
+  return text + "]\n";
+}
+
+TEST(CocoFiles, PiecesGiveTheSameAsReadingInOrder) {
+  const int count = 4500;
+  const std::string plain = many_results(count, "");
+  ASSERT_GT(plain.size(), std::size_t{5} << 20);
+  const CocoResults pieces = parse_coco_results(plain, 17, "plain");
+  // Texts and nested lists that look like a border between results.
+  const CocoResults nested =
+      parse_coco_results(many_results(count, R"("a": [{"b": 1}, {"c": 2}], )"), 17, "nested");
+  const CocoResults quoted =
+      parse_coco_results(many_results(count, R"("a": "}, {\"image_id\": 7", )"), 17, "quoted");
+  ASSERT_EQ(pieces.poses.size(), static_cast<std::size_t>(count));
+  EXPECT_EQ(pieces.poses[4000].score, 4000 / 8192.0);
+  for (const CocoResults* other : {&nested, &quoted}) {
+    EXPECT_EQ(other->keypoints, pieces.keypoints);
+    ASSERT_EQ(other->poses.size(), pieces.poses.size());
+    for (std::size_t i = 0; i < pieces.poses.size(); ++i) {
+      ASSERT_EQ(other->poses[i].score, pieces.poses[i].score);
+      ASSERT_EQ(other->poses[i].area, pieces.poses[i].area);
+    }
+  }
+}
+
+TEST(CocoFiles, AnErrorInALargeFileIsPlacedExactly) {
+  std::string text = many_results(4500, "");
+  const std::size_t at = text.rfind("score");
+  const auto message = [&](const std::string& bad) -> std::string {
+    try {
+      static_cast<void>(parse_coco_results(bad, 17, "r.json"));
+    } catch (const FileError& e) {
+      return e.what();
+    }
+    return "accepted";
+  };
+  EXPECT_SAYS(message(std::string(text).replace(at, 5, "scorn")),
+              "result number 4500 of the list has no \"score\"");
+  EXPECT_SAYS(message(text.substr(0, at)), "cut off");
+  EXPECT_SAYS(message(text + "]"), "after the end");
+}
+
 // ---- the official tool's figures ----
 
 TEST(CocoKeypointsOfficial, StoredCases) {
