@@ -20,9 +20,13 @@ int run_convert(const convert::ConvertOptions& options) {
   for (const auto& [key, value] : weights.facts.items()) {
     fmt::print("  {}: {}\n", key, value.dump(-1, ' ', false, Json::error_handler_t::replace));
   }
-  if (!report.added.empty()) fmt::print("  added: {} batch counters\n", report.added.size());
-  if (!report.dropped.empty()) fmt::print("  left out: {} tensors\n", report.dropped.size());
-  fmt::print("wrote {}\n", options.dest);
+  if (!weights.added.empty()) {
+    fmt::print("  added: {} batch counters, which old files lack\n", weights.added.size());
+  }
+  fmt::print("wrote {}{}\n", options.dest,
+             report.is_checked ? ""
+                               : "; names and shapes were not checked: --config CONFIG does, and "
+                                 "makes a file that can predict by itself");
   return kExitDone;
 }
 

@@ -1,11 +1,16 @@
 #include "apps/convert/convert.h"
 
-#include <algorithm>
+#include <optional>
+#include <unordered_set>
 
+#include "apps/common/model_file.h"
+#include "apps/common/network.h"
+#include "apps/config/load.h"
 #include "apps/convert/layouts.h"
 #include "apps/convert/state_dict.h"
 #include "apps/convert/torch_file.h"
 #include "apps/convert/torch_write.h"
+#include "datasets/meta.h"
 #include "engine/core/error.h"
 
 namespace akimbo::convert {
@@ -60,19 +65,63 @@ Weights read_safetensors_weights(const std::filesystem::path& path, const ReadOp
   weights.is_ours = format != weights.metadata.end() && format->second == kOurFormat;
   const bool is_torch_order =
       options.layout == "torch" || (options.layout == "auto" && !weights.is_ours);
-  weights.tensors = file.read_all();
+  weights.tensors = weights.is_ours ? apps::read_weights(file) : file.read_all();
   if (is_torch_order) {
     for (auto& [name, tensor] : weights.tensors) tensor = to_engine_layout(name, tensor);
   }
   return weights;
 }
 
+// Every batch norm of today has a counter; it takes no part in what the network computes.
+void add_batch_counters(Weights& weights) {
+  const std::string mean = "running_mean";
+  const std::string counter = "num_batches_tracked";
+  std::unordered_set<std::string> names;
+  for (const auto& [name, tensor] : weights.tensors) names.insert(name);
+  for (const auto& [name, tensor] : weights.tensors) {
+    if (!name.ends_with(mean)) continue;
+    std::string wanted = name.substr(0, name.size() - mean.size()) + counter;
+    if (!names.contains(wanted)) weights.added.push_back(std::move(wanted));
+  }
+  for (const std::string& name : weights.added) {
+    weights.tensors.emplace_back(name, Tensor::zeros({}, DType::i64));
+  }
+}
+
+// The network that the weights are for: as told, or as the source itself says.
+std::optional<apps::ModelInfo> wanted_network(const ConvertOptions& options,
+                                              const Weights& weights) {
+  if (!options.config.empty()) {
+    apps::ModelInfo info;
+    info.config = apps::load_config(apps::find_config(options.config));
+    info.skeleton = datasets::skeleton_by_name(info.config.skeleton);
+    return info;
+  }
+  if (!weights.is_ours || !weights.metadata.contains("config")) return std::nullopt;
+  apps::ModelInfo info = apps::read_model_info(io::SafetensorsFile(options.source));
+  info.training = nullptr;  // its state is not taken along
+  return info;
+}
+
+// Throws unless names and shapes are exactly the network's; puts the tensors into its order.
+void fit_network(Weights& weights, const apps::ModelInfo& info, const std::string& where) {
+  const auto network = apps::make_network(info.config, info.skeleton);
+  (void)network->load_state(weights.tensors, true, where);
+  weights.tensors = network->state();
+}
+
+// What is known of where the weights come from, for `akimbo inspect`.
+std::string origin_of(const Weights& weights, const std::string& source) {
+  Json origin = {{"file", std::filesystem::path(source).filename().string()},
+                 {"format", weights.format}};
+  if (!weights.key.empty()) origin["key"] = weights.key;
+  if (!weights.facts.empty()) origin["facts"] = weights.facts;
+  return origin.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 void write_weights(const std::filesystem::path& path, FileKind kind, const Weights& weights) {
   if (kind == FileKind::safetensors) {
-    io::Metadata metadata = weights.metadata;
-    metadata[kFormatKey] = kOurFormat;
-    io::write_safetensors(path, weights.tensors, metadata);
-    return;
+    return io::write_safetensors(path, weights.tensors, weights.metadata);
   }
   io::NamedTensors tensors;
   for (const auto& [name, tensor] : weights.tensors) {
@@ -92,8 +141,10 @@ Weights read_weights(const std::filesystem::path& path, const ReadOptions& optio
     throw_error<ConfigError>("[convert] --layout is {}, wanted auto, akimbo or torch",
                              options.layout);
   }
-  const bool is_torch = looks_like_torch_file(path) || kind_of_name(path) != FileKind::safetensors;
-  return is_torch ? read_torch_weights(path, options) : read_safetensors_weights(path, options);
+  Weights weights = is_torch_checkpoint(path) ? read_torch_weights(path, options)
+                                              : read_safetensors_weights(path, options);
+  add_batch_counters(weights);
+  return weights;
 }
 
 ConvertReport convert_file(const ConvertOptions& options) {
@@ -106,6 +157,15 @@ ConvertReport convert_file(const ConvertOptions& options) {
   }
   ConvertReport report;
   report.weights = read_weights(options.source, options.read);
+  const std::optional<apps::ModelInfo> info = wanted_network(options, report.weights);
+  io::Metadata metadata = {{kFormatKey, kOurFormat}};
+  if (info) {
+    fit_network(report.weights, *info, options.source);
+    report.is_checked = true;
+    metadata = apps::model_metadata(*info);
+  }
+  metadata["converted_from"] = origin_of(report.weights, options.source);
+  report.weights.metadata = std::move(metadata);
   write_weights(options.dest, kind, report.weights);
   return report;
 }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
@@ -22,26 +23,28 @@ struct Weights {
   std::string format;        // "PyTorch zip", "PyTorch legacy", "safetensors"
   std::string key;           // where they were found: "state_dict"
   bool is_ours = false;      // a file of akimbo: its metadata may hold a config
+  // Batch counters (num_batches_tracked) that files of PyTorch before 0.4.1 lack; added as 0.
+  std::vector<std::string> added;
   Json facts =
       Json::object();  // numbers and texts at the top of a training checkpoint: epoch, perf
 };
 
 // Reads .safetensors or PyTorch files, told apart by their first bytes. Of ours, only the weights
-// are taken, not the training state. Throws FileError.
+// are taken (the averaged ones where there are), not the training state. Throws FileError.
 [[nodiscard]] Weights read_weights(const std::filesystem::path& path,
                                    const ReadOptions& options = {});
 
 struct ConvertOptions {
   std::string source;
-  std::string dest;    // .safetensors, or .pth / .pt / .pth.tar
-  std::string config;  // the network that the weights must fit; empty: no check
+  std::string dest;  // .safetensors, or .pth / .pt / .pth.tar
+  // The network that the weights must fit; empty: that of a source of ours, or no check.
+  std::string config;
   ReadOptions read;
 };
 
 struct ConvertReport {
-  Weights weights;                   // as written, in the engine's axis order
-  std::vector<std::string> added;    // num_batches_tracked that the source lacked
-  std::vector<std::string> dropped;  // of a source that has what the network does not keep
+  Weights weights;          // as written, in the engine's axis order
+  bool is_checked = false;  // they fit a network, whose config a safetensors file then holds
 };
 
 // Throws FileError for a bad source or weights that do not fit, ConfigError for a destination of

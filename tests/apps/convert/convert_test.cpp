@@ -3,10 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "apps/cli.h"
+#include "apps/common/load_model.h"
+#include "apps/config/load.h"
 #include "apps/convert/layouts.h"
 #include "apps/convert/state_dict.h"
 #include "apps/convert/torch_write.h"
+#include "datasets/meta.h"
 #include "engine/core/error.h"
 #include "engine/io/file.h"
 #include "tests/support/program.h"
@@ -125,6 +131,60 @@ TEST(Convert, NamesThatWouldCollideKeepTheirPrefix) {
   write_torch_file(folder.file("a.pth"), {{"module.w", one}, {"w", one}});
   const Weights weights = read_weights(folder.file("a.pth"));
   EXPECT_EQ("module.w", weights.tensors[0].first);
+}
+
+constexpr const char* kSmallConfig = "body2d/simple_baseline/synth/res18_128x96_d64x3_demo";
+
+// The weights of a fresh network as a PyTorch file in the layout of a training run.
+io::NamedTensors torch_state_of_small_network() {
+  const apps::Config config = apps::load_config(apps::find_config(kSmallConfig));
+  const auto network = apps::make_network(config, datasets::skeleton_by_name(config.skeleton));
+  io::NamedTensors tensors;
+  for (const auto& [name, tensor] : network->state()) {
+    tensors.emplace_back("module." + name, to_torch_layout(name, tensor));
+  }
+  return tensors;
+}
+
+TEST(Convert, WithAConfigTheFileAloneIsAModel) {
+  const ScratchFolder folder;
+  io::NamedTensors torch = torch_state_of_small_network();
+  // Old files have no counters, and batch norms in another order.
+  std::erase_if(torch, [](const auto& t) { return t.first.ends_with("num_batches_tracked"); });
+  std::reverse(torch.begin(), torch.end());
+  write_torch_file(folder.file("a.pth"), torch);
+  const ConvertReport report = convert_file({.source = folder.file("a.pth"),
+                                             .dest = folder.file("a.safetensors"),
+                                             .config = kSmallConfig});
+  EXPECT_TRUE(report.is_checked);
+  EXPECT_EQ(23u, report.weights.added.size());  // 20 of ResNet-18, 3 of the head
+  const apps::LoadedModel model = apps::load_model({.model = folder.file("a.safetensors")});
+  EXPECT_EQ(18, model.config.model.at("depth"));
+  for (const auto& [name, tensor] : model.network->state()) {
+    const auto it = std::find_if(torch.begin(), torch.end(),
+                                 [&](const auto& t) { return t.first == "module." + name; });
+    if (it == torch.end()) continue;
+    const Tensor back = to_torch_layout(name, tensor);
+    EXPECT_EQ(0, std::memcmp(back.raw(), it->second.raw(), back.num_bytes())) << name;
+  }
+  // Ours back to PyTorch's: in the order of the network, checked by the config inside.
+  EXPECT_TRUE(convert_file({.source = folder.file("a.safetensors"), .dest = folder.file("b.pth")})
+                  .is_checked);
+  const TorchFile written(folder.file("b.pth"));
+  EXPECT_EQ("conv1.weight", find_state_dict(written).entries.front().name);
+}
+
+TEST(Convert, WeightsOfAnotherNetworkAreRefusedAndNothingIsWritten) {
+  const ScratchFolder folder;
+  EXPECT_THROWS_WITH((void)convert_file({.source = fixture("state_zip.pth"),
+                                         .dest = folder.file("a.safetensors"),
+                                         .config = kSmallConfig}),
+                     FileError, "does not fit the network");
+  EXPECT_FALSE(std::filesystem::exists(folder.file("a.safetensors")));
+  EXPECT_THROWS_WITH((void)convert_file({.source = fixture("state_zip.pth"),
+                                         .dest = folder.file("a.safetensors"),
+                                         .config = "no_such_config"}),
+                     ConfigError, "no_such_config");
 }
 
 TEST(Convert, OtherKindsOfFilesAreNamed) {
