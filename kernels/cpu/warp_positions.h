@@ -22,8 +22,11 @@ inline std::int32_t to_fixed(double value) {
 
 class WarpPositions {
  public:
+  static constexpr std::int64_t kPad = 64;  // columns are read in whole vectors
+
   WarpPositions(const WarpParams& params, std::int64_t width)
-      : column_x_(static_cast<std::size_t>(width)), column_y_(static_cast<std::size_t>(width)) {
+      : column_x_(static_cast<std::size_t>(width + kPad)),
+        column_y_(static_cast<std::size_t>(width + kPad)) {
     const std::array<double, 6>& m = params.matrix;
     const double determinant = m[0] * m[4] - m[1] * m[3];
     const double d = determinant != 0 ? 1 / determinant : 0;
