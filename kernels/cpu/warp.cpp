@@ -232,7 +232,7 @@ HWY_EXPORT(find_positions);
 HWY_EXPORT(blend_values);
 HWY_EXPORT(blend_scaled);
 
-constexpr std::int64_t kRowGrain = 32;  // rows of output per chunk of work
+constexpr std::int64_t kRowGrain = 64;  // rows of output per chunk of work
 
 std::uint64_t load_eight(const std::uint8_t* from) {
   std::uint64_t value;
