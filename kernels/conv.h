@@ -32,6 +32,8 @@ struct ConvEpilogue {
 
 // A weight, and optionally the same weight in the order that the device likes to read, made by
 // *_pack_weight for the same parameters. Without it the forward pass packs into scratch memory.
+// A packed weight may select a faster algorithm with somewhat larger rounding errors (Winograd on
+// the CPU), which is why training passes none.
 struct ConvWeight {
   ConstView weight;
   ConstView packed;

@@ -20,6 +20,8 @@
 #include "engine/ops/conv.h"
 #include "kernels/common/parallel.h"
 #include "kernels/conv.h"
+#include "kernels/cpu/conv_gather.h"
+#include "kernels/cpu/conv_widen.h"
 #include "kernels/cpu/simd_target.h"
 
 namespace akimbo {
@@ -122,18 +124,53 @@ void measure(benchmark::State& state, double flops, const F& f) {
   state.counters["share_p90"] = flops / at(0.9) / peak;
 }
 
+// The direct sum, with the weight packed beforehand.
 void forward(benchmark::State& state, const Layer& layer, std::int64_t batch) {
+  using namespace kernels::cpu;
   Operands o(layer, batch);
-  ops::PackedConvWeight packed;
-  const kernels::Exec& exec = exec_of(kCpu);
-  const Tensor ready =
-      layer.transposed ? packed.update(o.w, ops::ConvTranspose2dOptions{.stride = 2, .padding = 1})
-                       : packed.update(o.w, ops::Conv2dOptions{.stride = layer.stride,
-                                                               .padding = o.params.padding});
+  const auto direction =
+      layer.transposed ? GatherDirection::big_to_small : GatherDirection::small_to_big;
+  Tensor packed = Tensor::empty(
+      {gather_packed_numel(direction, GatherSum::inputs, o.w.shape(), DType::f32, o.params)});
+  gather_pack(direction, GatherSum::inputs, view_of(o.w), o.params, mutable_view_of(packed));
+  measure(state, o.flops, [&] {
+    if (widening_pays(o.w.shape(), o.params)) {
+      conv2d_forward(exec_of(kCpu), view_of(o.x), {.weight = view_of(o.w)}, {}, o.params,
+                     mutable_view_of(o.y));
+    } else {
+      gather_product(exec_of(kCpu), direction, GatherSum::inputs, view_of(o.x), o.w.shape(),
+                     view_of(packed), {}, o.params, mutable_view_of(o.y));
+    }
+  });
+}
+
+// As a training step runs it: the weight is packed each time.
+void training_forward(benchmark::State& state, const Layer& layer, std::int64_t batch) {
+  Operands o(layer, batch);
   measure(state, o.flops, [&] {
     const auto kernel =
         layer.transposed ? &kernels::cpu::conv_transpose2d_forward : &kernels::cpu::conv2d_forward;
-    kernel(exec, view_of(o.x), {view_of(o.w), view_of(ready)}, {}, o.params, mutable_view_of(o.y));
+    kernel(exec_of(kCpu), view_of(o.x), {.weight = view_of(o.w)}, {}, o.params,
+           mutable_view_of(o.y));
+  });
+}
+
+// As conv2d_inference runs it, batch norm and ReLU included. Where Winograd's algorithm is used,
+// the share of peak counts the operations of the direct sum, and may exceed 1.
+void inference(benchmark::State& state, const Layer& layer, std::int64_t batch) {
+  Operands o(layer, batch);
+  const autograd::NoGrad no_grad;
+  ops::PackedConvWeight packed;
+  const Tensor ones = Tensor::full({layer.outputs}, 1);
+  const ops::ConvEpilogue epilogue{.scale = ones, .shift = ones, .relu = true};
+  measure(state, o.flops, [&] {
+    if (layer.transposed) {
+      (void)ops::conv_transpose2d_inference(
+          o.x, o.w, epilogue, {.stride = layer.stride, .padding = o.params.padding}, &packed);
+    } else {
+      (void)ops::conv2d_inference(o.x, o.w, epilogue,
+                                  {.stride = layer.stride, .padding = o.params.padding}, &packed);
+    }
   });
 }
 
@@ -164,8 +201,11 @@ std::string geometry(const Layer& l, std::int64_t batch) {
 }
 
 void register_all() {
-  const std::pair<const char*, Pass*> passes[] = {
-      {"forward", &forward}, {"input_grad", &input_grad}, {"weight_grad", &weight_grad}};
+  const std::pair<const char*, Pass*> passes[] = {{"forward", &forward},
+                                                  {"training_forward", &training_forward},
+                                                  {"inference", &inference},
+                                                  {"input_grad", &input_grad},
+                                                  {"weight_grad", &weight_grad}};
   for (const auto& [pass_name, pass] : passes) {
     for (const std::int64_t batch : {1, 8}) {
       for (const Layer& layer : kLayers) {

@@ -9,6 +9,7 @@
 #include "kernels/cpu/conv_gather.h"
 #include "kernels/cpu/conv_weight_grad.h"
 #include "kernels/cpu/conv_widen.h"
+#include "kernels/cpu/conv_winograd.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
@@ -55,11 +56,16 @@ std::int64_t packed_numel(D direction, const Shape& w, DType dtype, const Conv2d
 }  // namespace
 
 std::int64_t conv2d_packed_numel(const Shape& w, DType dtype, const Conv2dParams& params) {
+  if (winograd_pays(w, params)) return winograd_packed_numel(w, dtype);
   return packed_numel(D::small_to_big, w, dtype, params);
 }
 
-void conv2d_pack_weight(const Exec&, ConstView w, const Conv2dParams& params, View packed) {
-  gather_pack(D::small_to_big, GatherSum::inputs, w, params, packed);
+void conv2d_pack_weight(const Exec& exec, ConstView w, const Conv2dParams& params, View packed) {
+  if (winograd_pays(w.shape, params)) {
+    winograd_pack(exec, w, packed);
+  } else {
+    gather_pack(D::small_to_big, GatherSum::inputs, w, params, packed);
+  }
 }
 
 std::int64_t conv_transpose2d_packed_numel(const Shape& w, DType dtype,
@@ -77,6 +83,8 @@ void conv2d_forward(const Exec& exec, ConstView x, const ConvWeight& w, const Co
   const Shape& shape = w.weight.shape;
   if (!use_products(shape, params)) {
     conv2d_forward_plain(exec, x, w, e, params, y);
+  } else if (w.packed && winograd_pays(shape, params)) {
+    winograd_forward(exec, x, w.packed, e, params, y);
   } else if (widening_pays(shape, params)) {
     visit_floating(x.dtype, [&]<typename T>() {
       const WidenedInput<T> wide(exec, x, params);

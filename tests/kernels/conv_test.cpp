@@ -206,6 +206,49 @@ TEST(ConvKernels, EpilogueMatchesPlainLoops) {
   EXPECT_LE(largest_difference(fast, plain), 2 * tolerance(DType::f32, 9 * 520));
 }
 
+// Packed weights of these select Winograd's algorithm. Its sums run over transformed operands: four
+// pixels each, and nine sums make an output.
+TEST(ConvKernels, PackedForwardMatchesPlainLoops) {
+  for (const Case& c : {make_case(1, 7, 5, 32, 48, 3, 3, {.stride = 1, .padding = 1}),
+                        make_case(2, 16, 14, 64, 80, 3, 3, {.stride = 1, .padding = 1}),
+                        make_case(1, 3, 4, 32, 32, 3, 3, {}),
+                        make_case(1, 1, 1, 48, 32, 3, 3, {.stride = 1, .padding = 2}),
+                        make_case(1, 5, 6, 24, 40, 3, 3, {.stride = 1, .padding = 1})}) {
+    const Tensor x = random_tensor(c.big, 1), w = random_tensor(c.w, 2);
+    const Tensor vectors = random_tensor({2, c.small[3]}, 3), residual = random_tensor(c.small, 5);
+    const auto forward = [&](auto* kernel, DType dtype, bool pack) {
+      const Tensor tx = x.to(dtype), tw = w.to(dtype), tv = vectors.to(dtype);
+      const Tensor scale = tv.rows(0, 1).view({c.small[3]}),
+                   shift = tv.rows(1, 2).view({c.small[3]});
+      const Tensor tr = residual.to(dtype);
+      Tensor packed;
+      if (pack) {
+        packed = Tensor::empty({kernels::cpu::conv2d_packed_numel(c.w, dtype, c.params)}, dtype);
+        kernels::cpu::conv2d_pack_weight(exec_of(kCpu), view_of(tw), c.params,
+                                         mutable_view_of(packed));
+      }
+      Tensor y = Tensor::empty(c.small, dtype);
+      kernel(exec_of(kCpu), view_of(tx), {view_of(tw), view_of(packed)},
+             {view_of(scale), view_of(shift), view_of(tr), true}, c.params, mutable_view_of(y));
+      return y;
+    };
+    const Tensor wanted = forward(kernels::cpu::conv2d_forward_plain, DType::f64, false);
+    for (const std::string& target : kernels::cpu::simd_targets()) {
+      SCOPED_TRACE(c.str() + " with " + target);
+      kernels::cpu::use_simd_target(target);
+      for (const DType dtype : {DType::f32, DType::f64}) {
+        kernels::set_num_threads(1);
+        const Tensor got = forward(kernels::cpu::conv2d_forward, dtype, true);
+        EXPECT_LE(largest_difference(got, wanted), 2 * tolerance(dtype, 9 * c.w[3]));
+        kernels::set_num_threads(3);
+        EXPECT_EQ(largest_difference(got, forward(kernels::cpu::conv2d_forward, dtype, true)), 0);
+        kernels::set_num_threads(0);
+      }
+    }
+    kernels::cpu::use_simd_target("");
+  }
+}
+
 // ReLU must not hide a broken network.
 TEST(ConvKernels, NanPassesThroughTheEpilogue) {
   const Tensor x = Tensor::full({1, 1, 1, 1}, std::numeric_limits<double>::quiet_NaN());
