@@ -5,6 +5,7 @@
 
 #include "apps/cli.h"
 #include "apps/commands.h"
+#include "apps/common/output_folder.h"
 #include "apps/common/progress.h"
 #include "apps/common/stop_signal.h"
 #include "datasets/synth/synth.h"
@@ -43,7 +44,8 @@ int run_synth(const Arguments& args) {
     progress.update(done);
     return signal.received() == 0;
   };
-  const synth::SynthCounts counts = synth::write_synthetic_data(args.dir, options);
+  synth::SynthCounts counts;
+  write_output([&] { counts = synth::write_synthetic_data(args.dir, options); });
   progress.finish();
   if (!counts.complete) return 128 + signal.received();
   fmt::print("{}: {} pictures, {} people\n", args.dir, counts.num_images, counts.num_people);

@@ -116,6 +116,10 @@ void check(const SynthOptions& o) {
         "image and for no more validation images than that",
         o.num_images, o.num_val);
   }
+  if (o.num_threads < 0) {
+    throw_error<ArgumentError>("[synth] {} threads; ask for at least one, or 0 for one per core",
+                               o.num_threads);
+  }
   if (o.scene.width < 64 || o.scene.height < 64 || o.scene.width > 4096 || o.scene.height > 4096) {
     throw_error<ArgumentError>("[synth] pictures of {}x{}; both sides must be 64 to 4096 pixels",
                                o.scene.width, o.scene.height);
