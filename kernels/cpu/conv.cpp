@@ -26,6 +26,10 @@ bool use_products(const Shape& weight, const Conv2dParams& params) {
 void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeight& w,
                      const ConvEpilogue& e, const Conv2dParams& params, View y) {
   const Shape& shape = w.weight.shape;
+  if (w.packed && winograd_pays(direction, shape, params)) {
+    winograd_forward(exec, direction, x, w.packed, e, params, y);
+    return;
+  }
   if (w.packed) {
     gather_product(exec, direction, GatherSum::inputs, x, shape, w.packed, e, params, y);
     return;
@@ -49,23 +53,28 @@ void input_grad_product(const Exec& exec, D direction, ConstView grad_y, ConstVi
 }
 
 std::int64_t packed_numel(D direction, const Shape& w, DType dtype, const Conv2dParams& params) {
+  if (winograd_pays(direction, w, params)) return winograd_packed_numel(direction, w, dtype);
   if (!use_products(w, params)) return 0;
   return gather_packed_numel(direction, GatherSum::inputs, w, dtype, params);
+}
+
+void pack_weight(const Exec& exec, D direction, ConstView w, const Conv2dParams& params,
+                 View packed) {
+  if (winograd_pays(direction, w.shape, params)) {
+    winograd_pack(exec, direction, w, packed);
+  } else {
+    gather_pack(direction, GatherSum::inputs, w, params, packed);
+  }
 }
 
 }  // namespace
 
 std::int64_t conv2d_packed_numel(const Shape& w, DType dtype, const Conv2dParams& params) {
-  if (winograd_pays(w, params)) return winograd_packed_numel(w, dtype);
   return packed_numel(D::small_to_big, w, dtype, params);
 }
 
 void conv2d_pack_weight(const Exec& exec, ConstView w, const Conv2dParams& params, View packed) {
-  if (winograd_pays(w.shape, params)) {
-    winograd_pack(exec, w, packed);
-  } else {
-    gather_pack(D::small_to_big, GatherSum::inputs, w, params, packed);
-  }
+  pack_weight(exec, D::small_to_big, w, params, packed);
 }
 
 std::int64_t conv_transpose2d_packed_numel(const Shape& w, DType dtype,
@@ -73,9 +82,9 @@ std::int64_t conv_transpose2d_packed_numel(const Shape& w, DType dtype,
   return packed_numel(D::big_to_small, w, dtype, params);
 }
 
-void conv_transpose2d_pack_weight(const Exec&, ConstView w, const Conv2dParams& params,
+void conv_transpose2d_pack_weight(const Exec& exec, ConstView w, const Conv2dParams& params,
                                   View packed) {
-  gather_pack(D::big_to_small, GatherSum::inputs, w, params, packed);
+  pack_weight(exec, D::big_to_small, w, params, packed);
 }
 
 void conv2d_forward(const Exec& exec, ConstView x, const ConvWeight& w, const ConvEpilogue& e,
@@ -83,8 +92,6 @@ void conv2d_forward(const Exec& exec, ConstView x, const ConvWeight& w, const Co
   const Shape& shape = w.weight.shape;
   if (!use_products(shape, params)) {
     conv2d_forward_plain(exec, x, w, e, params, y);
-  } else if (w.packed && winograd_pays(shape, params)) {
-    winograd_forward(exec, x, w.packed, e, params, y);
   } else if (widening_pays(shape, params)) {
     visit_floating(x.dtype, [&]<typename T>() {
       const WidenedInput<T> wide(exec, x, params);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <tuple>
 
 #include "engine/core/dispatch.h"
 #include "engine/core/error.h"
@@ -206,46 +207,70 @@ TEST(ConvKernels, EpilogueMatchesPlainLoops) {
   EXPECT_LE(largest_difference(fast, plain), 2 * tolerance(DType::f32, 9 * 520));
 }
 
-// Packed weights of these select Winograd's algorithm. Its sums run over transformed operands: four
-// pixels each, and nine sums make an output.
+// Runs a forward pass with every step of the epilogue, the weight packed or not.
+template <typename Kernel>
+Tensor with_epilogue(Kernel* kernel, const Tensor& x, const Tensor& w, const Tensor& packed,
+                     const Conv2dParams& params, const Shape& result) {
+  const DType dtype = x.dtype();
+  const Tensor scale = random_tensor({result[3]}, 3, dtype);
+  const Tensor shift = random_tensor({result[3]}, 4, dtype);
+  const Tensor residual = random_tensor(result, 5, dtype);
+  Tensor y = Tensor::empty(result, dtype);
+  kernel(exec_of(kCpu), view_of(x), {view_of(w), view_of(packed)},
+         {view_of(scale), view_of(shift), view_of(residual), true}, params, mutable_view_of(y));
+  return y;
+}
+
+// Of these, the ones with enough channels select Winograd's algorithm, whose sums run over
+// transformed operands: a few pixels each, and a few sums make an output.
+template <typename Pack, typename Numel, typename Kernel>
+void expect_packed_forward(const Shape& x_shape, const Shape& w_shape, const Conv2dParams& params,
+                           const Shape& result, Numel* numel, Pack* pack, Kernel* fast,
+                           Kernel* plain) {
+  const Tensor x = random_tensor(x_shape, 1, DType::f64), w = random_tensor(w_shape, 2, DType::f64);
+  const Tensor wanted = with_epilogue(plain, x, w, {}, params, result);
+  for (const std::string& target : kernels::cpu::simd_targets()) {
+    SCOPED_TRACE(x_shape.str() + " * " + w_shape.str() + " with " + target);
+    kernels::cpu::use_simd_target(target);
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      const Tensor tx = x.to(dtype), tw = w.to(dtype);
+      Tensor packed = Tensor::empty({numel(w_shape, dtype, params)}, dtype);
+      pack(exec_of(kCpu), view_of(tw), params, mutable_view_of(packed));
+      kernels::set_num_threads(1);
+      const Tensor got = with_epilogue(fast, tx, tw, packed, params, result);
+      const std::int64_t terms = w_shape[1] * w_shape[2] * w_shape[3];
+      EXPECT_LE(largest_difference(got, wanted), 2 * tolerance(dtype, terms));
+      kernels::set_num_threads(3);
+      EXPECT_EQ(largest_difference(got, with_epilogue(fast, tx, tw, packed, params, result)), 0);
+      kernels::set_num_threads(0);
+    }
+  }
+  kernels::cpu::use_simd_target("");
+}
+
 TEST(ConvKernels, PackedForwardMatchesPlainLoops) {
+  namespace cpu = kernels::cpu;
   for (const Case& c : {make_case(1, 7, 5, 32, 48, 3, 3, {.stride = 1, .padding = 1}),
                         make_case(2, 16, 14, 64, 80, 3, 3, {.stride = 1, .padding = 1}),
                         make_case(1, 3, 4, 32, 32, 3, 3, {}),
                         make_case(1, 1, 1, 48, 32, 3, 3, {.stride = 1, .padding = 2}),
                         make_case(1, 5, 6, 24, 40, 3, 3, {.stride = 1, .padding = 1})}) {
-    const Tensor x = random_tensor(c.big, 1), w = random_tensor(c.w, 2);
-    const Tensor vectors = random_tensor({2, c.small[3]}, 3), residual = random_tensor(c.small, 5);
-    const auto forward = [&](auto* kernel, DType dtype, bool pack) {
-      const Tensor tx = x.to(dtype), tw = w.to(dtype), tv = vectors.to(dtype);
-      const Tensor scale = tv.rows(0, 1).view({c.small[3]}),
-                   shift = tv.rows(1, 2).view({c.small[3]});
-      const Tensor tr = residual.to(dtype);
-      Tensor packed;
-      if (pack) {
-        packed = Tensor::empty({kernels::cpu::conv2d_packed_numel(c.w, dtype, c.params)}, dtype);
-        kernels::cpu::conv2d_pack_weight(exec_of(kCpu), view_of(tw), c.params,
-                                         mutable_view_of(packed));
-      }
-      Tensor y = Tensor::empty(c.small, dtype);
-      kernel(exec_of(kCpu), view_of(tx), {view_of(tw), view_of(packed)},
-             {view_of(scale), view_of(shift), view_of(tr), true}, c.params, mutable_view_of(y));
-      return y;
-    };
-    const Tensor wanted = forward(kernels::cpu::conv2d_forward_plain, DType::f64, false);
-    for (const std::string& target : kernels::cpu::simd_targets()) {
-      SCOPED_TRACE(c.str() + " with " + target);
-      kernels::cpu::use_simd_target(target);
-      for (const DType dtype : {DType::f32, DType::f64}) {
-        kernels::set_num_threads(1);
-        const Tensor got = forward(kernels::cpu::conv2d_forward, dtype, true);
-        EXPECT_LE(largest_difference(got, wanted), 2 * tolerance(dtype, 9 * c.w[3]));
-        kernels::set_num_threads(3);
-        EXPECT_EQ(largest_difference(got, forward(kernels::cpu::conv2d_forward, dtype, true)), 0);
-        kernels::set_num_threads(0);
-      }
-    }
-    kernels::cpu::use_simd_target("");
+    expect_packed_forward(c.big, c.w, c.params, c.small, cpu::conv2d_packed_numel,
+                          cpu::conv2d_pack_weight, cpu::conv2d_forward, cpu::conv2d_forward_plain);
+  }
+}
+
+TEST(ConvKernels, PackedTransposedForwardMatchesPlainLoops) {
+  namespace cpu = kernels::cpu;
+  const Conv2dParams params{.stride = 2, .padding = 1};
+  for (const auto& [x, w, y] : std::vector<std::tuple<Shape, Shape, Shape>>{
+           {{2, 6, 5, 48}, {32, 4, 4, 48}, {2, 12, 10, 32}},
+           {{1, 1, 1, 32}, {80, 4, 4, 32}, {1, 2, 2, 80}},
+           {{1, 3, 4, 64}, {32, 4, 4, 64}, {1, 7, 9, 32}},  // output padding 1
+           {{1, 3, 4, 24}, {40, 4, 4, 24}, {1, 6, 8, 40}}}) {
+    expect_packed_forward(x, w, params, y, cpu::conv_transpose2d_packed_numel,
+                          cpu::conv_transpose2d_pack_weight, cpu::conv_transpose2d_forward,
+                          cpu::conv_transpose2d_forward_plain);
   }
 }
 
