@@ -135,6 +135,29 @@ TEST(CrossEntropy, ByHandAndGradient) {
                               {leaf(random_tensor({2, 3, 7}, 1))}));
 }
 
+// Terms of order 1 are rounded a few times each, sums are in double: 8 roundings of the mean, and
+// of each gradient element.
+TEST(Losses, SinglePrecisionFollowsDouble) {
+  const Tensor index = Tensor::from_values<std::int64_t>({7}, {0, 12, 3, -100, 5, 5, 1});
+  const std::vector<std::function<Tensor(const Tensor&, const Tensor&)>> losses = {
+      [](auto& p, auto& t) { return ops::mse_loss(p, t, t); },
+      [](auto& p, auto& t) { return ops::l1_loss(p, t); },
+      [](auto& p, auto& t) { return ops::smooth_l1_loss(p, t, 0.3); },
+      [&](auto& p, auto&) { return ops::cross_entropy(p, index); },
+  };
+  const Tensor target = random_tensor({7, 13}, 2, -1, 1, DType::f32);
+  for (const auto& loss : losses) {
+    const Tensor narrow = leaf(random_tensor({7, 13}, 1, -1, 1, DType::f32));
+    const Tensor wide = leaf(narrow.to(DType::f64));
+    const Tensor y32 = loss(narrow, target);
+    const Tensor y64 = loss(wide, target.to(DType::f64));
+    EXPECT_LE(max_difference(y32, y64), 8 * 6e-8 * 3);
+    y32.backward();
+    y64.backward();
+    EXPECT_LE(max_difference(narrow.grad(), wide.grad()), 8 * 6e-8);
+  }
+}
+
 TEST(Losses, Messages) {
   const Tensor x = Tensor::zeros({2, 3, 4, 5});
   EXPECT_THROWS_WITH((void)ops::joints_mse(x, Tensor::zeros({2, 3, 4, 6})), ArgumentError,

@@ -125,6 +125,21 @@ TEST(AvgPool, Gradients) {
   }
 }
 
+// Nine values up to 1 are added and divided: ten roundings.
+TEST(AvgPool, SinglePrecisionFollowsDouble) {
+  const ops::Pool2dOptions options{.kernel = 3, .stride = 2, .padding = 1};
+  for (const std::int64_t channels : {1, 5, 16, 67}) {
+    const Tensor narrow = leaf(random_tensor({2, 7, 6, channels}, 5, -1, 1, DType::f32));
+    const Tensor wide = leaf(narrow.to(DType::f64));
+    const Tensor y32 = ops::avg_pool2d(narrow, options);
+    const Tensor y64 = ops::avg_pool2d(wide, options);
+    EXPECT_LT(max_difference(y32, y64), 10 * 6e-8);
+    y32.backward(y32.detach());
+    y64.backward(y32.detach().to(DType::f64));
+    EXPECT_LT(max_difference(narrow.grad(), wide.grad()), 10 * 6e-8);
+  }
+}
+
 TEST(GlobalAvgPool, MeanAndGradient) {
   const Tensor x = leaf(random_tensor({2, 3, 5, 2}, 3));
   const Tensor y = ops::global_avg_pool2d(x);
