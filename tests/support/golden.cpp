@@ -29,12 +29,15 @@ void for_each_pair(const Shape& ours, RefLayout layout, const F& f) {
   for (int axis = ours.rank() - 2; axis >= 0; --axis) {
     strides[axis] = strides[axis + 1] * reference[axis + 1];
   }
+  // Rows of the last axis, which are long where it matters (channels).
+  const std::int64_t width = ours.rank() > 0 ? ours[-1] : 1;
+  const std::int64_t step = ours.rank() > 0 ? strides[axes.back()] : 0;
   std::vector<std::int64_t> index(axes.size(), 0);
-  for (std::int64_t i = 0; i < ours.numel(); ++i) {
+  for (std::int64_t i = 0; i < ours.numel(); i += width) {
     std::int64_t r = 0;
     for (std::size_t axis = 0; axis < axes.size(); ++axis) r += index[axis] * strides[axes[axis]];
-    f(i, r);
-    for (int axis = ours.rank() - 1; axis >= 0 && ++index[axis] == ours[axis]; --axis) {
+    for (std::int64_t k = 0; k < width; ++k) f(i + k, r + k * step);
+    for (int axis = ours.rank() - 2; axis >= 0 && ++index[axis] == ours[axis]; --axis) {
       index[axis] = 0;
     }
   }
@@ -140,19 +143,23 @@ std::vector<float> fill_values(std::string_view name, const Shape& reference_sha
   const double gain = rank >= 2 ? std::sqrt(3.0 / (static_cast<double>(reference_shape.numel()) /
                                                    static_cast<double>(reference_shape[0])))
                                 : 0.0;
+  // v = base + slope * (absolute ? |u| : u)
+  double base = 0, slope = gain;
+  const bool absolute = is_named(name, "running_var");
+  if (absolute) {
+    base = 1;
+    slope = 0.5;
+  } else if (is_named(name, "running_mean")) {
+    slope = 0.1;
+  } else if (is_named(name, "num_batches_tracked")) {
+    slope = 0;
+  } else if (rank <= 1) {
+    base = is_named(name, "weight") ? 1 : 0;
+    slope = is_named(name, "weight") ? 0.2 : 0.1;
+  }
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double u = fill_u(h, i);
-    double v = u * gain;
-    if (is_named(name, "running_var")) {
-      v = 1 + 0.5 * std::abs(u);
-    } else if (is_named(name, "running_mean")) {
-      v = 0.1 * u;
-    } else if (is_named(name, "num_batches_tracked")) {
-      v = 0;
-    } else if (rank <= 1) {
-      v = is_named(name, "weight") ? 1 + 0.2 * u : 0.1 * u;
-    }
-    values[i] = static_cast<float>(v);
+    values[i] = static_cast<float>(base + slope * (absolute ? std::abs(u) : u));
   }
   return values;
 }

@@ -1,0 +1,150 @@
+// Whole-network times of PoseResNet: inference, and a training step (forward, backward, Adam).
+//   pose_resnet_bench --mode infer --batch 1
+//   pose_resnet_bench --mode train --batch 8 --depth 50 --threads 2 --repeats 10
+// Prints one JSON line: median and 10-90 % spread in ms, GFLOP/s, peak of the allocator. With
+// --serve it warms up, prints "ready", and then runs once for every line on its standard input and
+// prints the ms of that run, so that bench/peers/race_pose_resnet.py can alternate with a peer.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "engine/autograd/node.h"
+#include "engine/core/allocator.h"
+#include "engine/core/threads.h"
+#include "engine/io/json.h"
+#include "engine/nn/init.h"
+#include "engine/ops/loss.h"
+#include "engine/optim/optimizer.h"
+#include "models/estimators/pose_resnet.h"
+
+namespace akimbo {
+namespace {
+
+struct Settings {
+  std::string mode = "infer";
+  int batch = 1, depth = 50, height = 256, width = 192, threads = 2, repeats = 10;
+  bool serve = false;
+};
+
+Settings parse(int argc, char** argv) {
+  Settings s;
+  for (int i = 1; i < argc; ++i) {
+    const std::string key = argv[i];
+    if (key == "--serve") {
+      s.serve = true;
+      continue;
+    }
+    if (i + 1 == argc) {
+      std::fprintf(stderr, "%s needs a value\n", argv[i]);
+      std::exit(2);
+    }
+    const std::string value = argv[++i];
+    if (key == "--mode") s.mode = value;
+    if (key == "--batch") s.batch = std::stoi(value);
+    if (key == "--depth") s.depth = std::stoi(value);
+    if (key == "--height") s.height = std::stoi(value);
+    if (key == "--width") s.width = std::stoi(value);
+    if (key == "--threads") s.threads = std::stoi(value);
+    if (key == "--repeats") s.repeats = std::stoi(value);
+  }
+  return s;
+}
+
+Tensor random_tensor(const Shape& shape, const char* name) {
+  Tensor t = Tensor::empty(shape);
+  nn::init_uniform(t, -1, 1, {1, name});
+  return t;
+}
+
+// One pass, the thing that is timed.
+std::function<void()> make_work(const Settings& s, models::PoseResNet& network) {
+  network.train(s.mode == "train");
+  const Tensor x = random_tensor({s.batch, s.height, s.width, 3}, "x");
+  if (s.mode == "infer") {
+    return [&network, x] {
+      const autograd::NoGrad no_grad;
+      (void)network.forward(x);
+    };
+  }
+  const Tensor target = random_tensor({s.batch, s.height / 4, s.width / 4, 17}, "target");
+  const Tensor weight = Tensor::full({s.batch, 17}, 1);
+  auto adam = std::make_shared<optim::Adam>(network.named_parameters());
+  return [&network, x, target, weight, adam] {
+    adam->zero_grad();
+    const Tensor loss = ops::joints_mse(network.forward(x), target, weight);
+    loss.backward();
+    adam->step();
+    if (!std::isfinite(loss.item())) std::abort();
+  };
+}
+
+double time_ms(const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
+}
+
+double quantile(std::vector<double> values, double q) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
+}
+
+long peak_rss_kib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+int run(const Settings& s) {
+  set_num_threads(s.threads);
+  models::PoseResNet network({.backbone = {.depth = s.depth}});
+  network.init(1);
+  const double macs = static_cast<double>(models::count_macs(network, s.height, s.width));
+  release_cached_memory(kCpu);
+  const auto work = make_work(s, network);
+  work();
+  work();
+  reset_peak_memory(kCpu);
+  std::vector<double> times;
+  if (s.serve) {
+    std::cout << "ready" << std::endl;
+    for (std::string line; std::getline(std::cin, line) && line == "go";) {
+      times.push_back(time_ms(work));
+      std::cout << times.back() << std::endl;
+    }
+    if (times.empty()) return 0;
+  } else {
+    for (int i = 0; i < s.repeats; ++i) times.push_back(time_ms(work));
+  }
+  const double median = quantile(times, 0.5);
+  const double passes = s.mode == "train" ? 3 : 1;
+  const Json result = {
+      {"mode", s.mode},
+      {"batch", s.batch},
+      {"depth", s.depth},
+      {"input", {s.height, s.width}},
+      {"threads", s.threads},
+      {"median_ms", median},
+      {"low_ms", quantile(times, 0.1)},
+      {"high_ms", quantile(times, 0.9)},
+      {"images_per_s", 1000 * s.batch / median},
+      {"gflop_per_s", 2e-6 * macs * s.batch * passes / median},
+      {"peak_tensor_mib", static_cast<double>(memory_report(kCpu).peak_bytes) / 1048576.0},
+      {"peak_rss_mib", static_cast<double>(peak_rss_kib()) / 1024.0}};
+  std::cout << result.dump() << std::endl;
+  return 0;
+}
+
+}  // namespace
+}  // namespace akimbo
+
+int main(int argc, char** argv) { return akimbo::run(akimbo::parse(argc, argv)); }
