@@ -1,8 +1,11 @@
 #include "datasets/synth/synth.h"
 
 #include <atomic>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <exception>
+#include <fstream>
 #include <mutex>
 #include <span>
 #include <thread>
@@ -129,6 +132,20 @@ void check(const SynthOptions& o) {
   }
 }
 
+// Not synced to the disk one by one, which would cost more than making them: a set counts as made
+// when its annotation files are there, and those are written last and atomically.
+void write_picture(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out) {
+    throw_error<FileError>(
+        "[synth] cannot write {} ({} bytes): {}; free some space or choose "
+        "another folder",
+        path.string(), bytes.size(), std::strerror(errno));
+  }
+}
+
 // Makes pictures until none is left, an error occurs or the caller wants to stop.
 class Crew {
  public:
@@ -168,8 +185,8 @@ class Crew {
     const SynthPicture picture = make_picture(options_, index);
     const int image_id = index + 1;
     const char* const split = index < num_train_ ? "train" : "val";
-    io::write_file_atomic(dir_ / "images" / split / name_of(image_id),
-                          encode_picture(options_, index, picture.rendering.image));
+    write_picture(dir_ / "images" / split / name_of(image_id),
+                  encode_picture(options_, index, picture.rendering.image));
     records_[static_cast<std::size_t>(index)] = record_of(picture, image_id);
     const std::lock_guard lock(mutex_);
     ++num_done_;
