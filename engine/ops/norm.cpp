@@ -38,6 +38,43 @@ void check_batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
   }
 }
 
+struct Inputs {
+  const Tensor &x, &gamma, &beta, &residual;
+};
+
+// Keeps x, the statistics, and with ReLU the output, which the next layer needs anyway.
+void attach_grad(Tensor& y, const Inputs& in, const Tensor& mean, const Tensor& invstd,
+                 const BatchNormOptions& options) {
+  autograd::attach(
+      "batch_norm", y, {in.x, in.gamma, in.beta, in.residual},
+      [sx = autograd::Saved(in.x), sgamma = autograd::Saved(in.gamma),
+       sy = autograd::Saved(options.relu ? y : Tensor()), mean, invstd,
+       training = options.training](const Tensor& grad_y, const autograd::Needs& needs) {
+        const Tensor& x = sx.get();
+        const Tensor& gamma = sgamma.get();
+        const Device device = x.device();
+        const bool masked = sy.get().defined();
+        std::vector<Tensor> grads(4);
+        if (needs[0]) grads[0] = Tensor::empty(x.shape(), x.dtype(), device);
+        if (needs[1]) grads[1] = Tensor::empty(gamma.shape(), x.dtype(), device);
+        if (needs[2]) grads[2] = Tensor::empty(gamma.shape(), x.dtype(), device);
+        if (needs[3]) grads[3] = masked ? Tensor::empty(x.shape(), x.dtype(), device) : grad_y;
+        AKIMBO_KERNEL(device, batch_norm_grad)
+        (exec_of(device), {.x = view_of(x),
+                           .mean = view_of(mean),
+                           .invstd = view_of(invstd),
+                           .gamma = view_of(gamma),
+                           .y = view_of(sy.get()),
+                           .grad_y = view_of(grad_y),
+                           .training = training,
+                           .grad_x = mutable_view_of(grads[0]),
+                           .grad_gamma = mutable_view_of(grads[1]),
+                           .grad_beta = mutable_view_of(grads[2]),
+                           .grad_residual = masked ? mutable_view_of(grads[3]) : kernels::View{}});
+        return grads;
+      });
+}
+
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor& running_mean,
@@ -69,36 +106,9 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
     .residual = view_of(residual),
     .relu = options.relu},
    mutable_view_of(y));
-  if (!autograd::any_needs_grad({x, gamma, beta, residual})) return y;
-
-  autograd::attach(
-      "batch_norm", y, {x, gamma, beta, residual},
-      [sx = autograd::Saved(x), sgamma = autograd::Saved(gamma),
-       sy = autograd::Saved(options.relu ? y : Tensor()), mean, invstd,
-       training = options.training](const Tensor& grad_y, const autograd::Needs& needs) {
-        const Tensor& x = sx.get();
-        const Tensor& gamma = sgamma.get();
-        const Device device = x.device();
-        const bool masked = sy.get().defined();
-        std::vector<Tensor> grads(4);
-        if (needs[0]) grads[0] = Tensor::empty(x.shape(), x.dtype(), device);
-        if (needs[1]) grads[1] = Tensor::empty(gamma.shape(), x.dtype(), device);
-        if (needs[2]) grads[2] = Tensor::empty(gamma.shape(), x.dtype(), device);
-        if (needs[3]) grads[3] = masked ? Tensor::empty(x.shape(), x.dtype(), device) : grad_y;
-        AKIMBO_KERNEL(device, batch_norm_grad)
-        (exec_of(device), {.x = view_of(x),
-                           .mean = view_of(mean),
-                           .invstd = view_of(invstd),
-                           .gamma = view_of(gamma),
-                           .y = view_of(sy.get()),
-                           .grad_y = view_of(grad_y),
-                           .training = training,
-                           .grad_x = mutable_view_of(grads[0]),
-                           .grad_gamma = mutable_view_of(grads[1]),
-                           .grad_beta = mutable_view_of(grads[2]),
-                           .grad_residual = masked ? mutable_view_of(grads[3]) : kernels::View{}});
-        return grads;
-      });
+  if (autograd::any_needs_grad({x, gamma, beta, residual})) {
+    attach_grad(y, {x, gamma, beta, residual}, mean, invstd, options);
+  }
   return y;
 }
 
