@@ -24,7 +24,12 @@ int read_source(void* user, char* data, int size) {
   auto& source = *static_cast<Source*>(user);
   const std::size_t left = source.bytes.size() - source.position;
   const std::size_t count = std::min(left, static_cast<std::size_t>(std::max(size, 0)));
-  if (count == 0 && size > 0) source.overrun = true;
+  // It fills its buffer of 128 bytes ahead of need, so that read may fall short at the end of a
+  // whole file; any other is of pixels that it counts on.
+  const bool is_buffer = size == 128;
+  if (count < static_cast<std::size_t>(std::max(size, 0)) && (count == 0 || !is_buffer)) {
+    source.overrun = true;
+  }
   if (count > 0) std::memcpy(data, source.bytes.data() + source.position, count);
   source.position += count;
   return static_cast<int>(count);

@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
 #include "datasets/meta.h"
+#include "datasets/readers/coco_format.h"
 #include "engine/core/error.h"
+#include "tests/support/shared_data.h"
 #include "tests/support/temporary_folder.h"
 
 namespace akimbo::datasets {
@@ -137,6 +140,28 @@ TEST_F(LoaderTest, EndsCleanlyWithBatchesLeft) {
     if (i % 2 == 0) (void)loader.next();
   }
   EXPECT_THROW(BatchLoader(set, {.batch_size = 0}), ArgumentError);
+}
+
+TEST(LoaderReal, PhotographsBecomeBatches) {
+  const auto root = test_support::shared_path("data/real/coco");
+  if (!root) GTEST_SKIP() << test_support::kNoSharedData;
+  for (const WarpMode warp : {WarpMode::opencv, WarpMode::fast}) {
+    const TopDownDataset set(read_coco_people(*root / "test_coco.json", {}),
+                             ImageSource::open(*root), skeleton_by_name("coco"), {.warp = warp});
+    BatchLoader loader(set, {.batch_size = 12, .workers = 2});
+    const Batch batch = loader.next();
+    EXPECT_FALSE(loader.has_next());
+    EXPECT_EQ(batch.input.shape(), (Shape{12, 256, 192, 3}));
+    double sum = 0, peaks = 0;
+    for (const float v : batch.input.values<float>()) sum += v;
+    for (const float v : batch.target.values<float>()) peaks += v == 1.0f ? 1 : 0;
+    double visible = 0;
+    for (const float w : batch.weight.values<float>()) visible += w;
+    // Ordinary photographs: about the mean of the statistics, darker for black borders.
+    EXPECT_LT(std::abs(sum / static_cast<double>(batch.input.numel())), 1.0);
+    EXPECT_EQ(peaks, visible);
+    EXPECT_GT(visible, 12 * 5);
+  }
 }
 
 TEST(ImageCache, KeepsWithinItsLimitAndForgetsTheOldest) {

@@ -8,7 +8,9 @@
 
 #include "datasets/readers/image_codecs.h"
 #include "engine/core/error.h"
+#include "engine/core/random.h"
 #include "engine/io/file.h"
+#include "tests/support/checksum.h"
 #include "tests/support/shared_data.h"
 
 namespace akimbo {
@@ -223,6 +225,54 @@ TEST(ImageFile, OrientationsFormTheirGroup) {
   }
 }
 
+// One small file per kind, with the CRC-32 of what OpenCV (JPEG) or PIL (the rest) decode it to:
+// tests/parity/make_image_fixtures.py.
+struct Fixture {
+  const char* name;
+  std::uint32_t crc;
+};
+constexpr Fixture kFixtures[] = {
+    {"alpha.png", 761731330u},         {"baseline_420.jpg", 3447204207u},
+    {"baseline_444.jpg", 2005967188u}, {"cmyk.jpg", 3684119970u},
+    {"grey.jpg", 3551543061u},         {"one_bit.png", 1583824458u},
+    {"palette.png", 3727742992u},      {"plain.ppm", 761731330u},
+    {"progressive.jpg", 3447204207u},  {"run_length.tga", 761731330u},
+    {"sixteen_bit.png", 761731330u},
+};
+
+TEST(ImageFile, EveryKindOfFileDecodesAsElsewhere) {
+  for (const Fixture& fixture : kFixtures) {
+    const Image image = read_image(fs::path(AKIMBO_TEST_DATA) / "images" / fixture.name);
+    EXPECT_EQ(image.width, 37) << fixture.name;
+    EXPECT_EQ(image.height, 29) << fixture.name;
+    EXPECT_EQ(test_support::crc32(image.pixels.data(), image.pixels.size()), fixture.crc)
+        << fixture.name;
+  }
+}
+
+TEST(ImageFile, EveryKindOfFileIsRefusedWhenCutOff) {
+  for (const Fixture& fixture : kFixtures) {
+    const std::string whole = io::read_file(fs::path(AKIMBO_TEST_DATA) / "images" / fixture.name);
+    for (const std::size_t keep : {whole.size() / 3, whole.size() / 2, whole.size() * 9 / 10}) {
+      EXPECT_NE(message_of(whole.substr(0, keep), fixture.name), "") << fixture.name << keep;
+    }
+  }
+}
+
+TEST(ImageFile, DamagedFilesEndInAPictureOrAFileError) {
+  RandomStream random(11);
+  for (const Fixture& fixture : kFixtures) {
+    const std::string whole = io::read_file(fs::path(AKIMBO_TEST_DATA) / "images" / fixture.name);
+    for (int i = 0; i < 200; ++i) {
+      std::string damaged = whole;
+      for (int k = 0; k < 1 + i % 4; ++k) {
+        damaged[random.below(damaged.size())] = static_cast<char>(random.bits());
+      }
+      (void)message_of(damaged, fixture.name, {.max_pixels = 1 << 20});
+    }
+  }
+}
+
 TEST(ImageFile, RealPhotographsDecode) {
   const auto folder = test_support::shared_path("data/real/coco");
   if (!folder) GTEST_SKIP() << test_support::kNoSharedData;
@@ -230,6 +280,7 @@ TEST(ImageFile, RealPhotographsDecode) {
   EXPECT_EQ(image.width, 640);
   EXPECT_EQ(image.height, 425);
   EXPECT_EQ(image.channels, 3);
+  EXPECT_EQ(test_support::crc32(image.pixels.data(), image.pixels.size()), 306904332u);  // OpenCV's
 }
 
 }  // namespace
