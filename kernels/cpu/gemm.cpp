@@ -234,6 +234,67 @@ HWY_ATTR void gemm_block_any(const GemmBlock<T>& block) {
   }
 }
 
+#if HWY_TARGET == HWY_SCALAR
+constexpr int kSquare = 0;  // no vectors to shuffle
+template <typename T>
+void transpose_square(const T*, std::int64_t, T*, std::int64_t) {}
+#else
+constexpr int kSquare = 16;       // bytes: a square of one 128-bit vector's elements per side
+template <typename T>
+HWY_INLINE HWY_ATTR void transpose_square(const T* from, std::int64_t stride, T* to,
+                                          std::int64_t width) {
+  const hn::FixedTag<T, 16 / sizeof(T)> d;
+  if constexpr (sizeof(T) == 8) {
+    const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + stride);
+    hn::StoreU(hn::InterleaveLower(d, r0, r1), d, to);
+    hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + width);
+  } else {
+    const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + stride);
+    const auto r2 = hn::LoadU(d, from + 2 * stride), r3 = hn::LoadU(d, from + 3 * stride);
+    const auto low02 = hn::InterleaveLower(d, r0, r2), low13 = hn::InterleaveLower(d, r1, r3);
+    const auto high02 = hn::InterleaveUpper(d, r0, r2), high13 = hn::InterleaveUpper(d, r1, r3);
+    hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
+    hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + width);
+    hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + 2 * width);
+    hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + 3 * width);
+  }
+}
+#endif
+
+// to[c][n] = from[n][c] for c < depth, n < count; zeros up to width. Strips of rows of `to` that
+// the first-level cache holds.
+template <typename T>
+HWY_ATTR void transpose_any(const T* from, std::int64_t stride, std::int64_t count,
+                            std::int64_t depth, std::int64_t width, T* to) {
+  constexpr std::int64_t kStrip = 64, kSide = kSquare / sizeof(T);
+  for (std::int64_t strip = 0; strip < depth; strip += kStrip) {
+    const std::int64_t end = std::min(depth, strip + kStrip);
+    std::int64_t n = 0;
+    for (; kSide > 0 && n + kSide <= count; n += kSide) {
+      std::int64_t c = strip;
+      for (; c + kSide <= end; c += kSide) {
+        transpose_square(from + n * stride + c, stride, to + c * width + n, width);
+      }
+      for (; c < end; ++c) {
+        for (std::int64_t i = n; i < n + kSide; ++i) to[c * width + i] = from[i * stride + c];
+      }
+    }
+    for (; n < width; ++n) {
+      for (std::int64_t c = strip; c < end; ++c) {
+        to[c * width + n] = n < count ? from[n * stride + c] : T(0);
+      }
+    }
+  }
+}
+void transpose_f32(const float* from, std::int64_t stride, std::int64_t count, std::int64_t depth,
+                   std::int64_t width, float* to) {
+  transpose_any(from, stride, count, depth, width, to);
+}
+void transpose_f64(const double* from, std::int64_t stride, std::int64_t count, std::int64_t depth,
+                   std::int64_t width, double* to) {
+  transpose_any(from, stride, count, depth, width, to);
+}
+
 void gemm_block_f32(const GemmBlock<float>& block) { gemm_block_any(block); }
 void gemm_block_f64(const GemmBlock<double>& block) { gemm_block_any(block); }
 
@@ -256,6 +317,8 @@ HWY_EXPORT(gemm_block_f32);
 HWY_EXPORT(gemm_block_f64);
 HWY_EXPORT(widths_f32);
 HWY_EXPORT(widths_f64);
+HWY_EXPORT(transpose_f32);
+HWY_EXPORT(transpose_f64);
 
 template <>
 void gemm_block<float>(const GemmBlock<float>& block) {
@@ -294,16 +357,11 @@ void pack_part(const GemmSource<T>& s, std::int64_t tap, std::int64_t c_begin, s
     }
     return;
   }
-  // A transposition in strips of one cache line of the source.
-  constexpr std::int64_t kStrip = 64 / sizeof(T);
-  for (std::int64_t c = c_begin; c < c_end; c += kStrip, to += kStrip * width) {
-    const std::int64_t strip = std::min(kStrip, c_end - c);
-    for (std::int64_t n = 0; n < width; ++n) {
-      const T* column = from + n * s.n_stride + c * s.c_stride;
-      for (std::int64_t i = 0; i < strip; ++i) {
-        to[i * width + n] = n < count ? column[i * s.c_stride] : T(0);
-      }
-    }
+  const T* corner = from + c_begin;  // the channels of one column lie side by side
+  if constexpr (sizeof(T) == 4) {
+    HWY_DYNAMIC_DISPATCH(transpose_f32)(corner, s.n_stride, count, c_end - c_begin, width, to);
+  } else {
+    HWY_DYNAMIC_DISPATCH(transpose_f64)(corner, s.n_stride, count, c_end - c_begin, width, to);
   }
 }
 

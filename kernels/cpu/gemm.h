@@ -26,7 +26,8 @@ template <typename T>
 template <typename T>
 [[nodiscard]] std::int64_t gemm_packed_numel(std::int64_t k, std::int64_t n);
 
-// B as it lies in memory: element (t, c, n) at data[tap_offset[t] + c * c_stride + n * n_stride].
+// B as it lies in memory: element (t, c, n) at data[tap_offset[t] + c * c_stride + n * n_stride]; one
+// of the strides is 1.
 template <typename T>
 struct GemmSource {
   const T* data;
