@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "datasets/readers/image_file.h"
+#include "datasets/readers/zip_archive.h"
 #include "engine/core/error.h"
 #include "engine/io/file.h"
 
@@ -221,8 +222,7 @@ class AnnotationWalk {
 };
 
 // Reads every listed picture that is there and compares its size with the stated one.
-void decode_pictures(const Json& json, const PictureIndex& pictures, const fs::path& folder,
-                     AnnotationReport& report) {
+void decode_pictures(const Json& json, const PictureIndex& pictures, AnnotationReport& report) {
   const auto images = json.find("images");
   if (images == json.end() || !images->is_array()) return;
   for (const Json& image : *images) {
@@ -231,7 +231,7 @@ void decode_pictures(const Json& json, const PictureIndex& pictures, const fs::p
     const std::string* found = pictures.find(name->get<std::string>());
     if (!found) continue;
     try {
-      const Image picture = read_image(folder / *found);
+      const Image picture = pictures.decode(*found);
       const bool differs = (image.contains("width") && image.at("width") != picture.width) ||
                            (image.contains("height") && image.at("height") != picture.height);
       if (differs) report.findings.problem("picture of another size than stated", *found);
@@ -255,7 +255,7 @@ std::vector<fs::path> annotation_files(const fs::path& folder) {
 
 }  // namespace
 
-PictureIndex::PictureIndex(const fs::path& folder) {
+PictureIndex::PictureIndex(const fs::path& folder) : folder_(folder) {
   constexpr int kMaxDepth = 8;  // links may lead back up
   constexpr auto kOptions = fs::directory_options::follow_directory_symlink |
                             fs::directory_options::skip_permission_denied;
@@ -265,7 +265,27 @@ PictureIndex::PictureIndex(const fs::path& folder) {
     if (it.depth() >= kMaxDepth) it.disable_recursion_pending();
     const std::string relative = it->path().lexically_relative(folder).generic_string();
     if (is_image_name(relative)) add(relative);
+    if (it->path().extension() == ".zip") add_archive(it->path(), relative);
   }
+}
+
+// Members are named "set.zip/val/1.jpg".
+void PictureIndex::add_archive(const fs::path& path, const std::string& relative_path) {
+  const auto archive = std::make_shared<datasets::ZipArchive>(path);
+  for (const std::string& member : archive->names()) {
+    if (is_image_name(member)) add(relative_path + "/" + member);
+  }
+  archives_.emplace_back(relative_path + "/", archive);
+}
+
+Image PictureIndex::decode(const std::string& found) const {
+  for (const auto& [prefix, archive] : archives_) {
+    if (!found.starts_with(prefix)) continue;
+    const std::string bytes = archive->read(found.substr(prefix.size()));
+    const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    return decode_image({first, bytes.size()}, found);
+  }
+  return read_image(folder_ / found);
 }
 
 void PictureIndex::add(const std::string& relative_path) {
@@ -312,7 +332,7 @@ DatasetReport inspect_dataset(const fs::path& path, bool decode) {
       const Json json = io::read_json(file);
       if (is_folder && !looks_like_annotations(json)) continue;  // detections, captions, configs
       report = inspect_annotations(json, file.string(), &pictures);
-      if (decode) decode_pictures(json, pictures, folder, report);
+      if (decode) decode_pictures(json, pictures, report);
     } catch (const FileError& e) {
       report.file = file.string();
       report.findings.problem(e.what(), "");

@@ -4,12 +4,19 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "apps/inspect/findings.h"
+#include "engine/io/image.h"
 #include "engine/io/json.h"
+
+namespace akimbo::datasets {
+class ZipArchive;
+}
 
 namespace akimbo::apps {
 
@@ -20,10 +27,16 @@ class PictureIndex {
   // The picture that an annotation's file_name means: below any subfolder. Null when there is none.
   [[nodiscard]] const std::string* find(const std::string& file_name) const;
   [[nodiscard]] std::size_t size() const { return num_pictures_; }
+  // The picture that find() gave. Throws FileError.
+  [[nodiscard]] Image decode(const std::string& found) const;
 
  private:
+  void add_archive(const std::filesystem::path& path, const std::string& relative_path);
   void add(const std::string& relative_path);
+  std::filesystem::path folder_;
   std::unordered_map<std::string, std::vector<std::string>> by_base_name_;
+  // By the beginning of their members' names.
+  std::vector<std::pair<std::string, std::shared_ptr<datasets::ZipArchive>>> archives_;
   std::size_t num_pictures_ = 0;
 };
 

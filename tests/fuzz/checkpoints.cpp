@@ -88,7 +88,7 @@ Outcome fuzz_checkpoints(const std::vector<Sample>& samples, std::uint64_t first
     const std::uint64_t seed = first_seed + static_cast<std::uint64_t>(i);
     const Sample& sample = samples[seed / 4 % samples.size()];
     const std::filesystem::path path = folder / ("mutated_" + sample.name);
-    const bool is_inside = seed % 4 == 0 && write_with_damaged_tree(path, sample.bytes, seed);
+    const bool is_inside = seed % 8 == 0 && write_with_damaged_tree(path, sample.bytes, seed);
     if (!is_inside) write_plain(path, test_support::mutate(sample.bytes, seed));
     const auto start = std::chrono::steady_clock::now();
     try {

@@ -2,7 +2,9 @@
 #include "apps/convert/torch_write.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstring>
 #include <limits>
 
@@ -72,6 +74,42 @@ TEST(TorchWrite, ElementsAreAlignedAndBytesAreTheSameEveryTime) {
   const std::size_t at = bytes.find(marker);
   ASSERT_NE(std::string::npos, at);
   EXPECT_EQ(0u, at % 64);
+}
+
+// A limit on the size of files stands in for a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit = before_;
+    limit.rlim_cur = bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int) = nullptr;
+};
+
+TEST(TorchWrite, AFullDiskCostsNothingThatWasThere) {
+  const ScratchFolder folder;
+  write_torch_file(folder.file("a.pth"), {{"x", Tensor::full({1}, 7)}});
+  const std::string before = io::read_file(folder.file("a.pth"));
+  {
+    const FileSizeLimit limit(100'000);
+    EXPECT_THROWS_WITH(write_torch_file(folder.file("a.pth"), {{"x", Tensor::zeros({100'000})}}),
+                       FileError, "cannot be written");
+  }
+  EXPECT_EQ(before, io::read_file(folder.file("a.pth")));
+  const auto files = std::filesystem::directory_iterator(folder.path());
+  EXPECT_EQ(1, std::distance(begin(files), end(files)));
 }
 
 TEST(TorchWrite, RefusesWhatCannotBeWrittenAndKeepsTheOldFile) {

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "apps/cli.h"
+#include "apps/convert/stored_zip.h"
 #include "apps/convert/torch_write.h"
 #include "apps/inspect/checkpoint_report.h"
 #include "apps/inspect/dataset_report.h"
@@ -116,6 +117,20 @@ TEST(InspectDataset, PicturesAreLookedForBelowTheFolder) {
   EXPECT_EQ(1, inspect_dataset(folder.path(), true).num_problems());
   io::write_file_atomic(folder.path() / "images/val/2.png", "no picture");
   EXPECT_EQ(1, inspect_dataset(folder.path() / "annotations/set.json", true).num_problems());
+}
+
+TEST(InspectDataset, PicturesMayBeInArchives) {
+  const ScratchFolder folder;
+  io::write_json(folder.file("set.json"), good_set());
+  const std::string small = encode_png(Image(30, 40, 3));
+  const std::string wide = encode_png(Image(30, 41, 3));
+  convert::write_stored_zip(folder.file("val.zip"), {{"val/1.png", small.data(), small.size()},
+                                                     {"val/2.png", wide.data(), wide.size()}});
+  EXPECT_EQ(0, inspect_dataset(folder.path()).num_problems());
+  const DatasetReport decoded = inspect_dataset(folder.path(), true);
+  const Findings::Finding* found = finding(decoded.annotations[0].findings, "another size");
+  ASSERT_NE(nullptr, found);
+  EXPECT_EQ(std::vector<std::string>{"val.zip/val/2.png"}, found->examples);
 }
 
 TEST(InspectDataset, AFolderWithoutAnnotationsIsAnError) {
