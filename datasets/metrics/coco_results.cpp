@@ -58,6 +58,11 @@ class ResultReader {
 
   [[nodiscard]] std::optional<AreaSource> source() const { return source_; }
 
+  void reserve(std::size_t num_poses) {
+    results.poses.reserve(num_poses);
+    results.keypoints.reserve(num_poses * 3 * static_cast<std::size_t>(results.num_keypoints));
+  }
+
   JsonScanner scanner;
   CocoResults results;
 
@@ -220,12 +225,14 @@ std::optional<CocoResults> read_in_pieces(std::string_view text, int num_keypoin
     return std::nullopt;
   }
   const std::vector<std::size_t> starts = cut(text, first.scanner.position());
+  const std::size_t pose_bytes = starts[0];  // about what one result takes
   const auto num_pieces = static_cast<std::int64_t>(starts.size()) - 1;
   std::vector<std::optional<CocoResults>> pieces(num_pieces);
   kernels::parallel_for(num_pieces, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       try {
         ResultReader reader(text, num_keypoints, where, starts[i], first.source());
+        reader.reserve((starts[i + 1] - starts[i]) / pose_bytes * 9 / 8);
         if (!read_piece(reader, starts[i + 1], i + 1 == num_pieces)) continue;
         pieces[i] = std::move(reader.results);
       } catch (const FileError&) {
