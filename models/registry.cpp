@@ -41,7 +41,8 @@ std::vector<std::int64_t> integers_of(const Json& section, const char* key) {
 }
 
 ResNetOptions resnet_options(const Json& section) {
-  ResNetOptions options{.depth = static_cast<int>(integer_of(section, "depth"))};
+  ResNetOptions options{.depth = static_cast<int>(integer_of(section, "depth")),
+                        .width = static_cast<int>(integer_of(section, "width"))};
   const Json& style = section.at("style");
   if (style == "caffe") {
     options.style = ResNetStyle::caffe;
@@ -70,7 +71,7 @@ std::unique_ptr<Network> build_pose_resnet(const Json& section, std::int64_t num
 // Explicit, because objects that register themselves can be dropped by the linker.
 constexpr Entry kNetworks[] = {
     {"pose_resnet",
-     R"({"depth": 50, "style": "pytorch", "deconv_filters": [256, 256, 256],
+     R"({"depth": 50, "style": "pytorch", "width": 64, "deconv_filters": [256, 256, 256],
          "deconv_kernels": [4, 4, 4], "deconv_with_bias": false, "final_kernel": 1})",
      build_pose_resnet},
 };

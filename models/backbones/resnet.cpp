@@ -105,17 +105,26 @@ const Depth& find_depth(int depth) {
   throw_error<ArgumentError>("[resnet] depth is {}; 18, 34, 50, 101 and 152 are known", depth);
 }
 
+std::int64_t checked_width(int width) {
+  if (width < 1 || width > 1024) {
+    throw_error<ArgumentError>("[resnet] width is {}; 1 to 1024 are possible", width);
+  }
+  return width;
+}
+
 }  // namespace
 
 ResNet::ResNet(const ResNetOptions& options)
-    : conv1_({3, 64, 7}, {.stride = 2, .padding = 3}), bn1_(64) {
+    : conv1_({3, checked_width(options.width), 7}, {.stride = 2, .padding = 3}),
+      bn1_(options.width),
+      out_channels_(options.width) {
   register_module("conv1", conv1_);
   register_module("bn1", bn1_);
   const Depth& depth = find_depth(options.depth);
   const bool bottleneck = depth.bottleneck || options.style == ResNetStyle::caffe;
   for (int i = 0; i < 4; ++i) {
     BlockShape shape{.in_channels = out_channels_,
-                     .planes = std::int64_t{64} << i,
+                     .planes = std::int64_t{options.width} << i,
                      .stride = i == 0 ? 1 : 2,
                      .bottleneck = bottleneck,
                      .style = options.style};

@@ -17,13 +17,14 @@ enum class ResNetStyle { pytorch, caffe };
 struct ResNetOptions {
   int depth = 50;  // 18, 34, 50, 101 or 152
   ResNetStyle style = ResNetStyle::pytorch;
+  int width = 64;  // channels of the stem and of layer 1's planes; 64 as published, less for speed
 };
 
 class ResNetBlock;
 
 class ResNet final : public nn::Module {
  public:
-  // Throws ArgumentError for another depth.
+  // Throws ArgumentError for another depth, or a width outside 1 to 1024.
   explicit ResNet(const ResNetOptions& options);
   ~ResNet() override;
 
@@ -39,7 +40,7 @@ class ResNet final : public nn::Module {
   nn::Conv2d conv1_;
   nn::BatchNorm2d bn1_;
   nn::ModuleList<ResNetBlock> layers_[4];
-  std::int64_t out_channels_ = 64;  // of the last layer added
+  std::int64_t out_channels_;  // of the last layer added
 };
 
 }  // namespace akimbo::models

@@ -15,6 +15,13 @@ struct ProgramResult {
 // `akimbo ARGUMENTS...`
 ProgramResult run_akimbo(const std::vector<std::string>& arguments);
 
+// The same in a process of its own, whose output goes to `output`. A limit above 0 is the largest
+// size that its files may reach, as on a disk that becomes full. Returns the process id.
+int start_akimbo(const std::vector<std::string>& arguments, const std::string& output,
+                 long max_file_bytes = 0);
+// Waits for it; its exit code, or -1 when a signal ended it.
+int wait_for(int process);
+
 // A new folder under the system's temporary one, removed at the end.
 class ScratchFolder {
  public:
