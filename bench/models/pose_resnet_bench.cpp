@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <iostream>
 #include <string>
@@ -86,11 +87,16 @@ std::function<void()> make_work(const Settings& s, models::PoseResNet& network) 
   };
 }
 
-double time_ms(const std::function<void()>& work) {
+struct Timing {
+  double wall_ms, cpu_ms;  // cpu: of all threads; on a busy machine with one thread the fairer one
+};
+
+Timing time_of(const std::function<void()>& work) {
+  const std::clock_t cpu_begin = std::clock();
   const auto begin = std::chrono::steady_clock::now();
   work();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
-      .count();
+  const std::chrono::duration<double, std::milli> wall = std::chrono::steady_clock::now() - begin;
+  return {wall.count(), 1000.0 * static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC};
 }
 
 double quantile(std::vector<double> values, double q) {
@@ -118,12 +124,13 @@ int run(const Settings& s) {
   if (s.serve) {
     std::cout << "ready" << std::endl;
     for (std::string line; std::getline(std::cin, line) && line == "go";) {
-      times.push_back(time_ms(work));
-      std::cout << times.back() << std::endl;
+      const Timing timing = time_of(work);
+      times.push_back(timing.wall_ms);
+      std::cout << timing.wall_ms << ' ' << timing.cpu_ms << std::endl;
     }
     if (times.empty()) return 0;
   } else {
-    for (int i = 0; i < s.repeats; ++i) times.push_back(time_ms(work));
+    for (int i = 0; i < s.repeats; ++i) times.push_back(time_of(work).wall_ms);
   }
   const double median = quantile(times, 0.5);
   const double passes = s.mode == "train" ? 3 : 1;
