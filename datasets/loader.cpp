@@ -185,6 +185,7 @@ Batch BatchLoader::next() {
   if (impl.queue.empty()) throw_error<ArgumentError>("[loader] there is no batch after the last");
   const std::shared_ptr<Pending> front = impl.queue.front();
   if (impl.threads.empty()) {
+    const kernels::SerialScope serial;  // a crop is too small a job for a team of threads
     for (std::size_t i = 0; i < front->indices.size(); ++i) {
       make_one(impl.dataset, impl.order.epoch, *front, static_cast<std::int64_t>(i));
     }
