@@ -1,6 +1,6 @@
 """Checks that PyTorch opens what `akimbo convert` writes, and finds equal tensors in it.
 
-    python tests/parity/check_written_pth.py build/apps/akimbo [CHECKPOINT...]
+    python tests/parity/check_written_pth.py build/akimbo [CHECKPOINT...]
 
 Each checkpoint (default: the fixtures of tests/data/checkpoints, and a pose network made here) goes
 through our safetensors file to a .pth, which torch.load(weights_only=True) must open. Needs PyTorch
