@@ -5,6 +5,7 @@
 
 #include "apps/common/model_file.h"
 #include "apps/common/network.h"
+#include "apps/common/output_folder.h"
 #include "apps/config/load.h"
 #include "apps/convert/layouts.h"
 #include "apps/convert/state_dict.h"
@@ -166,7 +167,7 @@ ConvertReport convert_file(const ConvertOptions& options) {
   }
   metadata["converted_from"] = origin_of(report.weights, options.source);
   report.weights.metadata = std::move(metadata);
-  write_weights(options.dest, kind, report.weights);
+  apps::write_output([&] { write_weights(options.dest, kind, report.weights); });
   return report;
 }
 

@@ -48,7 +48,8 @@ struct ConvertReport {
 };
 
 // Throws FileError for a bad source or weights that do not fit, ConfigError for a destination of
-// unknown kind; an earlier destination file is replaced only by a complete one.
+// unknown kind, OutputError when it cannot be written; an earlier destination file is replaced only
+// by a complete one.
 ConvertReport convert_file(const ConvertOptions& options);
 
 // True when the file is to be read as PyTorch's (by its first bytes, else by its name).

@@ -220,6 +220,9 @@ TEST(ConvertCommand, WrongUseHasItsExitCode) {
   EXPECT_EQ(apps::kExitUsage, run_akimbo({"convert", good, folder.file("a.onnx")}).exit_code);
   EXPECT_EQ(apps::kExitBadData,
             run_akimbo({"convert", folder.file("none.pth"), folder.file("a.pth")}).exit_code);
+  for (const char* dest : {"no/such/a.pth", "no/such/a.safetensors"}) {
+    EXPECT_EQ(apps::kExitFailed, run_akimbo({"convert", good, folder.file(dest)}).exit_code);
+  }
 }
 
 }  // namespace
