@@ -25,8 +25,11 @@ constexpr int kPanelVectors = 2;  // 16 registers
 #endif
 constexpr int kRows = static_cast<int>(kGemmRows);
 
-// The part of the sum that is taken with B in the second-level cache: 512 x 64 floats are 128 KiB.
-constexpr std::int64_t kBlockDepth = 512;
+// The part of a sum that is taken in one go; parts are added up afterwards. B's part, 128 x 64
+// floats, is 32 KiB. Longer parts are 1 to 2 % faster (512: 93 -> 95 % of peak), but rounding
+// errors grow with their root: 3x3 layers of 64 to 256 channels are off by 2.0e-7 RMS with
+// 128, 3.9e-7 with 512.
+constexpr std::int64_t kBlockDepth = 128;
 
 #define AKIMBO_LAMBDA HWY_ATTR __attribute__((always_inline))
 
