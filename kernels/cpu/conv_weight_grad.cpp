@@ -199,6 +199,7 @@ class Task {
     block.rows = row_end_ - row_begin_;
     block.taps = 1;
     block.channels = depth_;
+    block.part_depth = kBlockPixels;  // a second pass over grad_w costs up to a third of the time
     block.b = packed_b_.data();
     block.y = y_rows_.data();
     block.column_end = std::min(widths_.panel, p_.n - column);

@@ -25,12 +25,6 @@ constexpr int kPanelVectors = 2;  // 16 registers
 #endif
 constexpr int kRows = static_cast<int>(kGemmRows);
 
-// The part of a sum that is taken in one go; parts are added up afterwards. B's part, 128 x 64
-// floats, is 32 KiB. Longer parts are 1 to 2 % faster (512: 93 -> 95 % of peak), but rounding
-// errors grow with their root: 3x3 layers of 64 to 256 channels are off by 2.0e-7 RMS with
-// 128, 3.9e-7 with 512.
-constexpr std::int64_t kBlockDepth = 128;
-
 #define AKIMBO_LAMBDA HWY_ATTR __attribute__((always_inline))
 
 // Calls f with the constants 0 .. N-1, so that arrays of vectors become registers.
@@ -176,11 +170,11 @@ HWY_ATTR void panel_product(D d, const GemmBlock<T>& block, int vectors, TileOut
   const std::int64_t k = block.taps * block.channels;
   const T* panel = block.b + out.column * k;
   const std::int64_t parts =
-      std::max<std::int64_t>(1, (block.channels + kBlockDepth - 1) / kBlockDepth);
+      std::max<std::int64_t>(1, (block.channels + block.part_depth - 1) / block.part_depth);
   const std::int64_t part_depth = (block.channels + parts - 1) / parts;
   const std::int64_t part_taps = parts > 1 || block.channels == 0
                                      ? 1
-                                     : std::max<std::int64_t>(1, kBlockDepth / block.channels);
+                                     : std::max<std::int64_t>(1, block.part_depth / block.channels);
   std::int64_t tap = 0, first = 0;
   bool started = block.accumulate;
   do {

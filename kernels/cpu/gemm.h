@@ -26,8 +26,8 @@ template <typename T>
 template <typename T>
 [[nodiscard]] std::int64_t gemm_packed_numel(std::int64_t k, std::int64_t n);
 
-// B as it lies in memory: element (t, c, n) at data[tap_offset[t] + c * c_stride + n * n_stride]; one
-// of the strides is 1.
+// B as it lies in memory: element (t, c, n) at data[tap_offset[t] + c * c_stride + n * n_stride];
+// one of the strides is 1.
 template <typename T>
 struct GemmSource {
   const T* data;
@@ -50,11 +50,18 @@ struct GemmEpilogue {
   bool relu = false;
 };
 
+// The part of a sum that is taken in one go; parts are added up afterwards. B's part, 128 x 64
+// floats, is 32 KiB. Longer parts are 1 to 2 % faster (512: 93 -> 95 % of peak), but rounding
+// errors grow with their root: 3x3 layers of 64 to 256 channels are off by 2.0e-7 RMS with
+// 128, 3.9e-7 with 512.
+inline constexpr std::int64_t kGemmPartDepth = 128;
+
 template <typename T>
 struct GemmBlock {
   const T* const* a = nullptr;  // [tiles][taps][kGemmRows]; rows past the end: any valid row
   std::int64_t a_step = 1;      // from channel to channel
   std::int64_t rows = 0, taps = 0, channels = 0;
+  std::int64_t part_depth = kGemmPartDepth;
   const T* b = nullptr;           // packed, from panel 0 on
   T* const* y = nullptr;          // [rows] start of each output row, column 0
   std::int64_t column_begin = 0;  // a multiple of the panel width
