@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 // AVX-512, AVX2 with FMA, SSE4 and plain code: the ones between differ in nothing used here.
 #define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)
@@ -162,44 +163,65 @@ HWY_ATTR void partial_tile(D d, int vectors, const T* const* a, std::int64_t tap
   finish_partial_tile(buffer, width, out);
 }
 
-// One panel of columns for all rows of the block. The sum is cut into parts of whole taps, or of
-// channels of one tap; each part's B stays in cache while all rows go past it.
+// Taps [tap, tap + taps) of a sum with channels [first, first + depth) of each.
+struct Part {
+  std::int64_t tap, taps, first, depth;
+};
+
+// Whole taps together, or one tap's channels in equal shares. A sum over nothing has one empty
+// part.
+template <typename T>
+std::vector<Part> parts_of(const GemmBlock<T>& block) {
+  if (block.taps * block.channels == 0) return {{0, 0, 0, 0}};
+  const std::int64_t most = block.part_depth;
+  const std::int64_t shares = (block.channels + most - 1) / most;
+  const std::int64_t depth = (block.channels + shares - 1) / shares;
+  const std::int64_t taps = shares > 1 ? 1 : std::max<std::int64_t>(1, most / block.channels);
+  std::vector<Part> parts;
+  for (std::int64_t tap = 0; tap < block.taps; tap += taps) {
+    for (std::int64_t first = 0; first < block.channels; first += depth) {
+      parts.push_back(
+          {tap, std::min(taps, block.taps - tap), first, std::min(depth, block.channels - first)});
+    }
+  }
+  return parts;
+}
+
+// One panel of columns for all rows of the block. Several parts of the sum at a time, as many as
+// B's share stays in the second-level cache, go over all rows; a tile takes them one after the
+// other, while its part of y is at hand.
 template <class D, typename T = hn::TFromD<D>>
-HWY_ATTR void panel_product(D d, const GemmBlock<T>& block, int vectors, TileOutput<T> out) {
+HWY_ATTR void panel_product(D d, const GemmBlock<T>& block, const std::vector<Part>& parts,
+                            int vectors, TileOutput<T> out) {
+  constexpr std::int64_t kGroupDepth = 512;
   const std::int64_t width = vectors * static_cast<std::int64_t>(hn::Lanes(d));
-  const std::int64_t k = block.taps * block.channels;
-  const T* panel = block.b + out.column * k;
-  const std::int64_t parts =
-      std::max<std::int64_t>(1, (block.channels + block.part_depth - 1) / block.part_depth);
-  const std::int64_t part_depth = (block.channels + parts - 1) / parts;
-  const std::int64_t part_taps = parts > 1 || block.channels == 0
-                                     ? 1
-                                     : std::max<std::int64_t>(1, block.part_depth / block.channels);
-  std::int64_t tap = 0, first = 0;
-  bool started = block.accumulate;
-  do {
-    const std::int64_t taps = std::min(part_taps, block.taps - tap);
-    const std::int64_t depth = std::min(part_depth, block.channels - first);
-    const T* b = panel + (tap * block.channels + first) * width;
-    out.add = started;
-    out.last = k == 0 || (first + depth >= block.channels && tap + taps >= block.taps);
+  const T* panel = block.b + out.column * block.taps * block.channels;
+  std::size_t begin = 0;
+  while (begin < parts.size()) {
+    std::size_t end = begin;
+    std::int64_t depth = 0;
+    do {
+      depth += parts[end].taps * parts[end].depth;
+      ++end;
+    } while (end < parts.size() && depth + parts[end].taps * parts[end].depth <= kGroupDepth);
     for (std::int64_t row = 0; row < block.rows; row += kRows) {
       out.y = block.y + row;
       out.rows = std::min<std::int64_t>(kRows, block.rows - row);
-      const T* const* a = block.a + row * block.taps + tap * kRows;
-      if (out.rows == kRows && out.columns == width) {
-        whole_tile(d, vectors, a, taps, first, depth, block.a_step, b, out);
-      } else {
-        partial_tile(d, vectors, a, taps, first, depth, block.a_step, b, out);
+      for (std::size_t i = begin; i < end; ++i) {
+        const Part& part = parts[i];
+        const T* b = panel + (part.tap * block.channels + part.first) * width;
+        const T* const* a = block.a + row * block.taps + part.tap * kRows;
+        out.add = block.accumulate || i > 0;
+        out.last = i + 1 == parts.size();
+        if (out.rows == kRows && out.columns == width) {
+          whole_tile(d, vectors, a, part.taps, part.first, part.depth, block.a_step, b, out);
+        } else {
+          partial_tile(d, vectors, a, part.taps, part.first, part.depth, block.a_step, b, out);
+        }
       }
     }
-    started = true;
-    first += depth;
-    if (first >= block.channels) {
-      first = 0;
-      tap += taps;
-    }
-  } while (!out.last);
+    begin = end;
+  }
 }
 
 // Copies the panel's part of a per-column operand to where whole vectors can be read.
@@ -217,6 +239,7 @@ HWY_ATTR void gemm_block_any(const GemmBlock<T>& block) {
   const std::int64_t panel = kPanelVectors * lanes;
   HWY_ALIGN T scale[kPanelVectors * hn::MaxLanes(d)] = {};
   HWY_ALIGN T shift[kPanelVectors * hn::MaxLanes(d)] = {};
+  const std::vector<Part> parts = parts_of(block);
   for (std::int64_t column = block.column_begin; column < block.column_end; column += panel) {
     const std::int64_t columns = std::min(panel, block.column_end - column);
     TileOutput<T> out{};
@@ -227,7 +250,7 @@ HWY_ATTR void gemm_block_any(const GemmBlock<T>& block) {
     out.relu = block.epilogue.relu;
     out.scale = padded(block.epilogue.scale, column, columns, scale);
     out.shift = padded(block.epilogue.shift, column, columns, shift);
-    panel_product(d, block, static_cast<int>((columns + lanes - 1) / lanes), out);
+    panel_product(d, block, parts, static_cast<int>((columns + lanes - 1) / lanes), out);
   }
 }
 
