@@ -92,6 +92,7 @@ void describe(Fields& f, TrainConfig& c) {
   f.field("log_every", c.log_every, at_least(1));
   f.field("debug_every", c.debug_every, at_least(0));
   f.field("save_every", c.save_every, at_least(0));
+  f.field("save_epochs", c.save_epochs, at_least(1));
   f.field("validate_every", c.validate_every, at_least(1));
 }
 

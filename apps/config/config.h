@@ -81,6 +81,7 @@ struct TrainConfig {
   int log_every = 100;     // steps between log lines
   int debug_every = 0;     // steps between pictures of a batch; 0: none
   int save_every = 0;      // steps between checkpoints inside an epoch; 0: at its end only
+  int save_epochs = 1;     // epochs between checkpoints at an epoch's end
   int validate_every = 1;  // epochs between validations
 };
 

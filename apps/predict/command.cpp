@@ -1,7 +1,9 @@
 // akimbo predict: people's keypoints in pictures, as COCO results and as drawings.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "apps/cli.h"
 #include "apps/commands.h"
@@ -100,7 +102,8 @@ class Predictor {
   void draw_picture(const fs::path& path, Image& image,
                     const std::vector<PoseEstimator::Pose>& poses,
                     const std::vector<datasets::PredictedPose>& kept) {
-    const std::string stem = path.stem();
+    // "_pose" keeps a drawing from replacing its own picture when both are in one folder.
+    const std::string stem = unused_stem(path.stem());
     if (arguments_.heatmaps) {
       Image overlaid = image;
       overlay_people(overlaid, poses);
@@ -108,7 +111,7 @@ class Predictor {
     }
     std::vector<draw::DrawnPose> people;
     for (const datasets::PredictedPose& instance : kept) {
-      // The pose is found again by its region: suppression reorders and drops.
+      // Found again by its keypoints: suppression reorders and drops.
       for (const PoseEstimator::Pose& pose : poses) {
         if (pose.keypoints == instance.keypoints) {
           people.push_back(drawn(instance, pose.box));
@@ -117,7 +120,13 @@ class Predictor {
       }
     }
     draw::draw_poses(image, people, estimator_.skeleton(), {.min_score = arguments_.min_score});
-    write_picture(stem + ".jpg", image);
+    write_picture(stem + "_pose.jpg", image);
+  }
+
+  // Pictures of one name from different folders each get a drawing.
+  std::string unused_stem(const std::string& stem) {
+    const int count = ++num_of_stem_[stem];
+    return count == 1 ? stem : fmt::format("{}_{}", stem, count);
   }
 
   void write_picture(const std::string& name, const Image& image) const {
@@ -128,6 +137,7 @@ class Predictor {
   Config config_;
   PoseEstimator estimator_;
   BoxSource boxes_;
+  std::map<std::string, int> num_of_stem_;
   std::vector<datasets::PredictedPose> results_;
 };
 

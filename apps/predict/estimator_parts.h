@@ -17,6 +17,10 @@ struct PoseEstimator::Parts {
   Parts(const Parts&) = delete;  // top_down refers to model
   Parts& operator=(const Parts&) = delete;
 
+  // One batch.
+  [[nodiscard]] std::vector<Pose> estimate(const Image& image,
+                                           std::span<const BoxXywh> boxes) const;
+
   apps::LoadedModel model;
   HeatmapCodec codec;
   Cropper cropper;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "apps/predict/estimator_parts.h"
 
@@ -33,34 +34,42 @@ const Skeleton& PoseEstimator::skeleton() const { return parts_->model.skeleton;
 
 std::vector<PoseEstimator::Pose> PoseEstimator::estimate(const Image& image,
                                                          std::span<const BoxXywh> boxes) const {
-  const Size2 size = parts_->codec.input_size;
   const auto batch_size = static_cast<std::size_t>(parts_->model.config.eval.batch_size);
   std::vector<Pose> poses;
   for (std::size_t begin = 0; begin < boxes.size(); begin += batch_size) {
     const auto part = boxes.subspan(begin, std::min(batch_size, boxes.size() - begin));
-    const auto count = static_cast<std::int64_t>(part.size());
-    Tensor crops = Tensor::empty({count, size.height, size.width, 3});
-    std::vector<CenterScale> regions;
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      check_box(part[i]);
-      regions.push_back(box_to_center_scale(part[i], parts_->codec.aspect(),
-                                            parts_->model.config.data.box_padding));
-      const std::size_t slot = parts_->cropper.slot_size();
-      parts_->cropper.crop(image, crop_affine(regions[i], 0, size), false,
-                           {crops.data<float>() + i * slot, slot});
-    }
-    const Tensor maps = parts_->top_down.heatmaps(crops);
-    const Tensor keypoints = parts_->top_down.keypoints(maps, regions);
-    const std::int64_t num_values = keypoints.dim(1) * 3;
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      const auto row = static_cast<std::int64_t>(i);
-      const float* values = keypoints.data<float>() + row * num_values;
-      const Tensor map = maps.rows(row, row + 1);
-      poses.push_back({.keypoints = {values, values + num_values},
-                       .box = part[i],
-                       .region = regions[i],
-                       .heatmaps = map.view({map.dim(1), map.dim(2), map.dim(3)})});
-    }
+    std::vector<Pose> found = parts_->estimate(image, part);
+    poses.insert(poses.end(), std::make_move_iterator(found.begin()),
+                 std::make_move_iterator(found.end()));
+  }
+  return poses;
+}
+
+std::vector<PoseEstimator::Pose> PoseEstimator::Parts::estimate(
+    const Image& image, std::span<const BoxXywh> boxes) const {
+  const Size2 size = codec.input_size;
+  const std::size_t slot = cropper.slot_size();
+  Tensor crops =
+      Tensor::empty({static_cast<std::int64_t>(boxes.size()), size.height, size.width, 3});
+  std::vector<CenterScale> regions;
+  for (const BoxXywh& box : boxes) {
+    check_box(box);
+    float* row = crops.data<float>() + regions.size() * slot;
+    regions.push_back(box_to_center_scale(box, codec.aspect(), model.config.data.box_padding));
+    cropper.crop(image, crop_affine(regions.back(), 0, size), false, {row, slot});
+  }
+  const Tensor maps = top_down.heatmaps(crops);
+  const Tensor keypoints = top_down.keypoints(maps, regions);
+  const std::int64_t num_values = keypoints.dim(1) * 3;
+  std::vector<Pose> poses;
+  for (std::size_t i = 0; i < boxes.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    const float* values = keypoints.data<float>() + row * num_values;
+    const Shape map_shape{maps.dim(1), maps.dim(2), maps.dim(3)};
+    poses.push_back({.keypoints = {values, values + num_values},
+                     .box = boxes[i],
+                     .region = regions[i],
+                     .heatmaps = maps.rows(row, row + 1).view(map_shape)});
   }
   return poses;
 }

@@ -125,7 +125,8 @@ int Trainer::run() {
     ++state_.epoch;
     state_.batch = 0;
     state_.averages = {};
-    save_last();
+    const bool last = state_.epoch == config_.train.epochs;
+    if (last || state_.epoch % config_.train.save_epochs == 0) save_last();
   }
   reporter_.event("end", {{"step", state_.step}, {"best", state_.best_metric}});
   fmt::print("{}: best {} {:.4f} in epoch {}\n", best_path_.string(), config_.eval.metric,
