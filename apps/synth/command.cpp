@@ -17,6 +17,7 @@ namespace {
 struct Arguments {
   std::string dir, size = "320x240";
   int images = 1000, people = 3, val = -1, threads = 0;
+  double facing = 0.5;
   unsigned long long seed = 0;
 };
 
@@ -37,6 +38,7 @@ int run_synth(const Arguments& args) {
                               .seed = args.seed,
                               .num_threads = args.threads};
   options.scene.max_people = args.people;
+  options.scene.facing = args.facing;
   parse_size(args.size, options.scene);
   const StopSignal signal;
   Progress progress("synth", args.images, 1000);
@@ -63,6 +65,8 @@ Command synth_command() {
             options.option("--val", args->val, "of them for validation; -1: a tenth");
             options.option("--seed", args->seed, "same seed, same bytes");
             options.option("--people", args->people, "the most people in a picture");
+            options.option("--facing", args->facing,
+                           "share of people, 0 to 1, who face the camera; the others stand any way");
             options.option("--size", args->size, "WIDTHxHEIGHT of the pictures");
             options.option("--threads", args->threads, "threads; 0: all cores");
             return [args] { return run_synth(*args); };

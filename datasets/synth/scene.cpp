@@ -59,10 +59,10 @@ Spot sample_spot(const Camera& camera, const std::vector<Spot>& taken, float dis
   return spot;
 }
 
-float sample_yaw(Random& random) {
-  const float draw = random.uniform();
-  if (draw < 0.5f) return radians(random.normal(0, 25));         // towards the camera
-  if (draw < 0.68f) return radians(180 + random.normal(0, 25));  // away from it
+float sample_yaw(double facing, Random& random) {
+  const double draw = random.uniform();
+  if (draw < facing) return radians(random.normal(0, 25));  // towards the camera
+  if (draw < facing + 0.36 * (1 - facing)) return radians(180 + random.normal(0, 25));
   return random.uniform(-kPi, kPi);
 }
 
@@ -151,7 +151,7 @@ Scene make_scene(const SceneOptions& options, std::uint64_t seed, std::uint64_t 
     if (spot.distance == 0) continue;
     taken.push_back(spot);
     // Yaw is relative to the line of sight, so that "towards the camera" holds off the centre too.
-    const float yaw = sample_yaw(layout) - std::atan2(spot.x, spot.distance);
+    const float yaw = sample_yaw(options.facing, layout) - std::atan2(spot.x, spot.distance);
     const Build build = sample_build(bodies);
     const Pose pose = sample_pose(bodies);
     scene.people.push_back(make_body(build, pose, spot.x, spot.z, yaw));

@@ -23,6 +23,9 @@ struct Scene {
 struct SceneOptions {
   int width = 320, height = 240;
   int max_people = 3;
+  // Share of people who face the camera within some 25 degrees; of the others about a third show
+  // their back, the rest stand any way.
+  double facing = 0.5;
 };
 
 // A function of (seed, picture) and the options only.

@@ -130,6 +130,10 @@ void check(const SynthOptions& o) {
   if (o.scene.max_people < 1 || o.scene.max_people > 20) {
     throw_error<ArgumentError>("[synth] up to {} people; 1 to 20 can be drawn", o.scene.max_people);
   }
+  if (!(o.scene.facing >= 0 && o.scene.facing <= 1)) {
+    throw_error<ArgumentError>("[synth] a share of {} cannot face the camera; give 0 to 1",
+                               o.scene.facing);
+  }
 }
 
 // Not synced to the disk one by one, which would cost more than making them: a set counts as made
