@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -50,6 +51,26 @@ TEST(Synth, SameSeedSameBytesWhateverTheThreads) {
 TEST(Synth, PicturesDoNotDependOnHowManyThereAre) {
   const SynthPicture few = make_picture(small(4), 2), many = make_picture(small(400), 2);
   EXPECT_EQ(few.rendering.image.pixels, many.rendering.image.pixels);
+}
+
+// Of someone who faces the camera the left hip (11) is to the right of the right hip (12).
+TEST(Synth, FacingIsTheShareThatShowsTheFront) {
+  const auto num_front = [](double facing) {
+    SceneOptions options{.max_people = 1, .facing = facing};
+    int front = 0;
+    for (int i = 0; i < 200; ++i) {
+      const Scene scene = make_scene(options, 1, static_cast<std::uint64_t>(i));
+      for (const Body& body : scene.people) {
+        const double left = body.keypoints[11].x / std::abs(body.keypoints[11].z);
+        const double right = body.keypoints[12].x / std::abs(body.keypoints[12].z);
+        front += left > right;
+      }
+    }
+    return front;
+  };
+  EXPECT_GT(num_front(1), 190);
+  EXPECT_LT(num_front(0.5), 170);
+  EXPECT_LT(num_front(0), 130);
 }
 
 TEST(Synth, WritesCocoFiles) {
@@ -113,6 +134,9 @@ TEST(Synth, BadOptionsAreNamed) {
   const ScratchFolder folder;
   EXPECT_THROWS_WITH(write_synthetic_data(folder.path(), none), ArgumentError, "0 images");
   EXPECT_THROWS_WITH(write_synthetic_data(folder.path(), tiny), ArgumentError, "10x120");
+  SynthOptions turned = small(1);
+  turned.scene.facing = 1.5;
+  EXPECT_THROWS_WITH(write_synthetic_data(folder.path(), turned), ArgumentError, "share of 1.5");
   EXPECT_THROWS_WITH(write_synthetic_data(folder.path(), crowd), ArgumentError, "up to 0 people");
   EXPECT_THROWS_WITH(write_synthetic_data(folder.path(), val), ArgumentError, "3 for validation");
   io::write_file_atomic(folder.path() / "plain", "a file, not a folder");
