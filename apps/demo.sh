@@ -4,12 +4,12 @@
 set -euo pipefail
 akimbo=$1
 out=${2:-out/demo}
-config=apps/configs/body2d/simple_baseline/synth/res18_128x96_d64x3_demo.json
+config=apps/configs/body2d/simple_baseline/synth/res18_128x96_demo.json
 
 rm -rf "$out"
 mkdir -p "$out"
 echo "== 1/4 pictures of synthetic people"
-"$akimbo" synth "$out/data" --images 4000 --val 200 --seed 1 --people 2
+"$akimbo" synth "$out/data" --images 9600 --val 200 --seed 1 --people 1 --facing 1
 echo "== 2/4 training (under 5 minutes on 2 cores)"
 "$akimbo" train "$config" --data "$out/data" --out "$out/run"
 echo "== 3/4 score on pictures that the network has not seen"

@@ -133,7 +133,7 @@ TEST(Convert, NamesThatWouldCollideKeepTheirPrefix) {
   EXPECT_EQ("module.w", weights.tensors[0].first);
 }
 
-constexpr const char* kSmallConfig = "body2d/simple_baseline/synth/res18_128x96_d64x3_demo";
+constexpr const char* kSmallConfig = "body2d/simple_baseline/synth/res18_128x96_demo";
 
 // The weights of a fresh network as a PyTorch file in the layout of a training run.
 io::NamedTensors torch_state_of_small_network() {
