@@ -157,7 +157,7 @@ TEST(Convert, WithAConfigTheFileAloneIsAModel) {
                                              .dest = folder.file("a.safetensors"),
                                              .config = kSmallConfig});
   EXPECT_TRUE(report.is_checked);
-  EXPECT_EQ(23u, report.weights.added.size());  // 20 of ResNet-18, 3 of the head
+  EXPECT_EQ(24u, report.weights.added.size());  // 20 of ResNet-18, 4 of the head
   const apps::LoadedModel model = apps::load_model({.model = folder.file("a.safetensors")});
   EXPECT_EQ(18, model.config.model.at("depth"));
   for (const auto& [name, tensor] : model.network->state()) {
