@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "apps/common/network.h"
 #include "apps/config/load.h"
+#include "datasets/meta.h"
 #include "engine/io/file.h"
 #include "tests/support/program.h"
+#include "tests/support/shared_data.h"
 
 namespace akimbo::apps {
 namespace {
@@ -117,6 +120,18 @@ TEST(Config, EveryShippedConfigResolves) {
     const Config config = load_config(find_config(name));
     EXPECT_FALSE(config.about.empty());
     EXPECT_EQ(config_to_json(config_from_json(config_to_json(config))), config_to_json(config));
+  }
+}
+
+TEST(Config, EveryShippedConfigBuildsItsNetwork) {
+  if (test_support::kSanitized) GTEST_SKIP() << "nine networks of up to 69 million weights";
+  for (const std::string& name : list_configs()) {
+    SCOPED_TRACE(name);
+    const Config config = load_config(find_config(name));
+    const Skeleton skeleton = datasets::skeleton_by_name(config.skeleton);
+    const auto network = make_network(config, skeleton);
+    EXPECT_EQ(network->named_parameters().back().second.numel(),
+              static_cast<std::int64_t>(skeleton.num_keypoints()));  // the last layer's bias
   }
 }
 
