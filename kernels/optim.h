@@ -1,6 +1,14 @@
 // Contract of the kernels that update parameters. Each walks a whole list of tensors in one call
 // (one launch on a GPU): networks have hundreds of small parameters. f32 and f64; per item all
 // operands have one dtype and size. Updates are elementwise, hence deterministic.
+//
+// Values that differ from step to step: every gradient is first multiplied by grad_scale (undoing a
+// loss scale, clipping). On CUDA, `step_values` takes the place of the numbers in params and items
+// when it is not empty: f64 in device memory, read by the kernel, so that a launch recorded in a
+// graph uses the values of its replay.
+//   Adam [2 + 2 items]  learning_rate, grad_scale, then bias1 and bias2 of each item in turn
+//   SGD  [2]            learning_rate, grad_scale
+// The CPU wants it empty.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +38,8 @@ struct AdamParams {
   double eps = 1e-8;
   double weight_decay = 0;
   bool decoupled = false;
+  double grad_scale = 1;
+  ConstView step_values = {};
 };
 using AdamUpdate = void(const Exec&, std::span<const AdamItem> items, const AdamParams& params);
 
@@ -46,6 +56,8 @@ struct SgdParams {
   double momentum = 0;
   double weight_decay = 0;
   bool nesterov = false;
+  double grad_scale = 1;
+  ConstView step_values = {};
 };
 using SgdUpdate = void(const Exec&, std::span<const SgdItem> items, const SgdParams& params);
 

@@ -17,8 +17,9 @@ class ScratchSource {
 
 struct Exec {
   ScratchSource* scratch = nullptr;
-  void* stream = nullptr;      // CUDA stream; unused on the CPU
-  bool deterministic = true;   // CUDA: choose order-independent variants
+  void* stream = nullptr;     // CUDA stream; unused on the CPU
+  bool deterministic = true;  // CUDA: choose order-independent variants
+  bool tf32 = false;          // CUDA: products of f32 may round their factors to tf32
 };
 
 template <typename T>

@@ -65,9 +65,10 @@ void adam_chunk(T* p, const T* grad, T* mean, T* square, std::int64_t count, dou
   const auto step = hn::Set(d, static_cast<T>(-(params.learning_rate / bias1)));
   const bool coupled = !params.decoupled && params.weight_decay != 0;
   const bool decoupled = params.decoupled && params.weight_decay != 0;
+  const auto scale = hn::Set(d, static_cast<T>(params.grad_scale));
   const auto update = [&](T* p, const T* grad, T* mean, T* square) {
     auto w = hn::LoadU(d, p);
-    auto g = hn::LoadU(d, grad);
+    auto g = hn::Mul(hn::LoadU(d, grad), scale);
     if (coupled) g = hn::MulAdd(w, decay, g);
     if (decoupled) w = hn::Mul(w, keep);
     const auto m = hn::LoadU(d, mean);
@@ -88,8 +89,9 @@ void sgd_chunk(T* p, const T* grad, T* velocity, std::int64_t count, const SgdPa
   const auto decay = hn::Set(d, static_cast<T>(params.weight_decay));
   const auto momentum = hn::Set(d, static_cast<T>(params.momentum));
   const auto step = hn::Set(d, static_cast<T>(-params.learning_rate));
+  const auto scale = hn::Set(d, static_cast<T>(params.grad_scale));
   const auto decayed = [&](const T* p, const T* grad) {
-    const auto g = hn::LoadU(d, grad);
+    const auto g = hn::Mul(hn::LoadU(d, grad), scale);
     return params.weight_decay != 0 ? hn::MulAdd(hn::LoadU(d, p), decay, g) : g;
   };
   const auto plain = [&](T* p, const T* grad) {

@@ -1,0 +1,409 @@
+// The device runtime over the CUDA runtime library. Every call is checked; an error is reported
+// with the call that saw it, and whether the process can go on.
+#include <cuda_runtime.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels/device_runtime.h"
+
+#ifndef AKIMBO_CUDA_ARCHS
+#define AKIMBO_CUDA_ARCHS ""
+#endif
+
+namespace akimbo::kernels::cuda {
+namespace {
+
+// Set by the first error after which the context is lost: every later call fails, whoever makes it.
+bool is_sticky(cudaError_t error) {
+  switch (error) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable: return true;
+    default: return false;
+  }
+}
+
+bool is_synchronous() {
+  static const bool value = [] {
+    const char* text = std::getenv("AKIMBO_SYNC");
+    return text != nullptr && std::strcmp(text, "0") != 0 && *text != '\0';
+  }();
+  return value;
+}
+
+[[noreturn]] void fail(cudaError_t error, const char* what) {
+  std::string message = std::string("[cuda] ") + what + " failed: " + cudaGetErrorString(error) +
+                        " (" + cudaGetErrorName(error) + ")";
+  if (is_sticky(error)) {
+    message += "; the device is lost to this process, start it again";
+    if (!is_synchronous()) message += ", with AKIMBO_SYNC=1 to learn which kernel did it";
+  }
+  throw DeviceFailure(message);
+}
+
+void check(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  (void)cudaGetLastError();  // so that the next call does not report this error again
+  fail(error, what);
+}
+
+cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream); }
+cudaEvent_t event_of(Event event) { return static_cast<cudaEvent_t>(event); }
+
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+__global__ void probe_kernel() {}
+
+template <typename T>
+__global__ void __launch_bounds__(256) fill_kernel(T* to, T value, std::size_t count) {
+  const std::size_t step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
+  for (std::size_t i = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
+       i += step) {
+    to[i] = value;
+  }
+}
+
+// What was found at the first question for devices.
+struct Inventory {
+  std::vector<int> usable;  // CUDA's number of our device i
+  std::string reason;       // why there is none
+};
+
+Inventory take_inventory() {
+  Inventory found;
+  int driver = 0, runtime = 0, count = 0;
+  (void)cudaRuntimeGetVersion(&runtime);
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+    (void)cudaGetLastError();
+    found.reason =
+        "no NVIDIA driver is installed (or this container was started without it); install a "
+        "driver for CUDA " +
+        version_text(runtime) + " or newer";
+    return found;
+  }
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  (void)cudaGetLastError();
+  // A minor version needs no newer driver than the first of its major version.
+  if (error == cudaErrorInsufficientDriver || driver / 1000 < runtime / 1000) {
+    found.reason = "the NVIDIA driver is too old: it supports CUDA " + version_text(driver) +
+                   ", this program was built with CUDA " + version_text(runtime) +
+                   "; update the driver";
+    return found;
+  }
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
+    const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    found.reason = "the driver sees no NVIDIA GPU";
+    if (visible != nullptr) {
+      found.reason += " (CUDA_VISIBLE_DEVICES is '" + std::string(visible) + "')";
+    }
+    return found;
+  }
+  if (error != cudaSuccess) {
+    found.reason = std::string("the driver reports: ") + cudaGetErrorString(error);
+    return found;
+  }
+  std::string refused;
+  for (int i = 0; i < count; ++i) {
+    cudaFuncAttributes attributes;
+    const cudaError_t chosen = cudaSetDevice(i);
+    // Loading a kernel's code is what fails when none of the architectures built in will run.
+    const cudaError_t loaded =
+        chosen == cudaSuccess
+            ? cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&probe_kernel))
+            : chosen;
+    if (loaded == cudaSuccess) {
+      found.usable.push_back(i);
+      continue;
+    }
+    (void)cudaGetLastError();
+    cudaDeviceProp properties;
+    std::string name = "device " + std::to_string(i);
+    if (cudaGetDeviceProperties(&properties, i) == cudaSuccess) {
+      name = std::string(properties.name) + " (sm_" + std::to_string(properties.major) +
+             std::to_string(properties.minor) + ")";
+    }
+    const bool wrong_code = loaded == cudaErrorNoKernelImageForDevice ||
+                            loaded == cudaErrorInvalidDeviceFunction ||
+                            loaded == cudaErrorUnsupportedPtxVersion;
+    refused += (refused.empty() ? "" : "; ") + name + ": " +
+               (wrong_code ? "this program has code for " AKIMBO_CUDA_ARCHS
+                             " only; build it with -Dcuda_archs of this GPU"
+                           : cudaGetErrorString(loaded));
+  }
+  if (found.usable.empty()) {
+    found.reason = "no GPU can run this program's kernels: " + refused;
+  } else {
+    (void)cudaSetDevice(found.usable.front());
+  }
+  return found;
+}
+
+const Inventory& inventory() {
+  static const Inventory found = take_inventory();
+  return found;
+}
+
+int cuda_index(int device) {
+  const auto& usable = inventory().usable;
+  if (device < 0 || static_cast<std::size_t>(device) >= usable.size()) {
+    throw DeviceFailure("[cuda] there is no device cuda:" + std::to_string(device) + "; " +
+                        std::to_string(usable.size()) + " can be used");
+  }
+  return usable[static_cast<std::size_t>(device)];
+}
+
+thread_local int t_current = -1;
+
+struct CapturedGraph {
+  cudaGraphExec_t ready = nullptr;
+  std::size_t num_nodes = 0;
+};
+
+// Memory may be asked for while a stream of this thread is being captured; CUDA forbids that in
+// the strict modes because a captured graph must not depend on it, which ours does not.
+class RelaxedCapture {
+ public:
+  RelaxedCapture() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
+  ~RelaxedCapture() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
+
+ private:
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
+template <typename T>
+void fill_elements(void* to, const void* element, std::size_t count, Stream stream) {
+  T value;
+  std::memcpy(&value, element, sizeof(T));
+  // 8 blocks for each of 132 multiprocessors keep any GPU busy; a stride loop does the rest.
+  const std::size_t blocks = (count + 255) / 256 < 1056 ? (count + 255) / 256 : 1056;
+  fill_kernel<T><<<static_cast<unsigned>(blocks), 256, 0, stream_of(stream)>>>(static_cast<T*>(to),
+                                                                               value, count);
+  check_launch("fill", stream);
+}
+
+}  // namespace
+
+bool is_emulated() { return false; }
+std::string toolkit_version() { return version_text(CUDART_VERSION); }
+std::string built_architectures() { return AKIMBO_CUDA_ARCHS; }
+
+int device_count() noexcept {
+  try {
+    return static_cast<int>(inventory().usable.size());
+  } catch (const std::exception&) {
+    return 0;  // out of host memory while writing the reason
+  }
+}
+
+std::string unavailable_reason() { return inventory().reason; }
+
+DeviceProperties device_properties(int device) {
+  const int index = cuda_index(device);
+  cudaDeviceProp p;
+  check(cudaGetDeviceProperties(&p, index), "cudaGetDeviceProperties");
+  int driver = 0, clock_khz = 0;
+  check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+  check(cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, index), "cudaDeviceGetAttribute");
+  return {.name = p.name,
+          .major = p.major,
+          .minor = p.minor,
+          .num_multiprocessors = p.multiProcessorCount,
+          .memory_bytes = p.totalGlobalMem,
+          .l2_bytes = static_cast<std::size_t>(p.l2CacheSize),
+          .shared_bytes_per_block = p.sharedMemPerBlockOptin,
+          .clock_khz = clock_khz,
+          .driver_version = version_text(driver)};
+}
+
+void set_device(int device) {
+  if (t_current == device) return;
+  check(cudaSetDevice(cuda_index(device)), "cudaSetDevice");
+  t_current = device;
+}
+
+void* allocate(int device, std::size_t bytes) {
+  set_device(device);
+  const RelaxedCapture relaxed;
+  void* pointer = nullptr;
+  const cudaError_t error = cudaMalloc(&pointer, bytes > 0 ? bytes : 1);
+  if (error == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError();
+    return nullptr;
+  }
+  check(error, "cudaMalloc");
+  return pointer;
+}
+
+void free(int device, void* pointer) noexcept {
+  // A failure here means that the context is lost, which the next checked call reports.
+  const RelaxedCapture relaxed;
+  if (device != t_current && cudaSetDevice(inventory().usable[device]) == cudaSuccess) {
+    t_current = device;
+  }
+  (void)cudaFree(pointer);
+}
+
+MemoryInfo memory_info(int device) {
+  set_device(device);
+  MemoryInfo info;
+  check(cudaMemGetInfo(&info.free_bytes, &info.total_bytes), "cudaMemGetInfo");
+  return info;
+}
+
+void* allocate_pinned(std::size_t bytes) {
+  const RelaxedCapture relaxed;
+  void* pointer = nullptr;
+  const cudaError_t error = cudaHostAlloc(&pointer, bytes > 0 ? bytes : 1, cudaHostAllocPortable);
+  if (error == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError();
+    return nullptr;
+  }
+  check(error, "cudaHostAlloc");
+  return pointer;
+}
+
+void free_pinned(void* pointer) noexcept {
+  const RelaxedCapture relaxed;
+  (void)cudaFreeHost(pointer);
+}
+
+Stream create_stream(int device) {
+  set_device(device);
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  return stream;
+}
+
+void destroy_stream(Stream stream) noexcept { (void)cudaStreamDestroy(stream_of(stream)); }
+
+void synchronize(Stream stream) {
+  check(cudaStreamSynchronize(stream_of(stream)), "cudaStreamSynchronize");
+}
+
+Event create_event(int device) {
+  set_device(device);
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreate(&event), "cudaEventCreate");
+  return event;
+}
+
+void destroy_event(Event event) noexcept { (void)cudaEventDestroy(event_of(event)); }
+
+void record_event(Event event, Stream stream) {
+  check(cudaEventRecord(event_of(event), stream_of(stream)), "cudaEventRecord");
+}
+
+void wait_event(Stream stream, Event event) {
+  check(cudaStreamWaitEvent(stream_of(stream), event_of(event), 0), "cudaStreamWaitEvent");
+}
+
+void synchronize_event(Event event) {
+  check(cudaEventSynchronize(event_of(event)), "cudaEventSynchronize");
+}
+
+double elapsed_ms(Event begin, Event end) {
+  float ms = 0;
+  check(cudaEventElapsedTime(&ms, event_of(begin), event_of(end)), "cudaEventElapsedTime");
+  return ms;
+}
+
+void copy_to_device(void* to, const void* from, std::size_t bytes, Stream stream) {
+  if (bytes == 0) return;
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(stream)),
+        "the copy to the device");
+}
+
+void copy_to_host(void* to, const void* from, std::size_t bytes, Stream stream) {
+  if (bytes == 0) return;
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of(stream)),
+        "the copy to the host");
+}
+
+void copy_on_device(void* to, const void* from, std::size_t bytes, Stream stream) {
+  if (bytes == 0) return;
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(stream)),
+        "the copy on the device");
+}
+
+void fill(void* to, const void* element, std::size_t element_bytes, std::size_t count,
+          Stream stream) {
+  if (count == 0) return;
+  switch (element_bytes) {
+    case 1: return fill_elements<unsigned char>(to, element, count, stream);
+    case 2: return fill_elements<unsigned short>(to, element, count, stream);
+    case 4: return fill_elements<unsigned int>(to, element, count, stream);
+    case 8: return fill_elements<unsigned long long>(to, element, count, stream);
+    default: throw DeviceFailure("[cuda] fill knows elements of 1, 2, 4 and 8 bytes");
+  }
+}
+
+void begin_capture(Stream stream) {
+  // Thread-local: what loader threads do meanwhile is none of the capture's business.
+  check(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeThreadLocal),
+        "cudaStreamBeginCapture");
+}
+
+Graph end_capture(Stream stream) {
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(stream_of(stream), &graph), "cudaStreamEndCapture");
+  cudaGraphExec_t ready = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&ready, graph, 0);
+  if (error != cudaSuccess) (void)cudaGraphDestroy(graph);
+  check(error, "cudaGraphInstantiate");
+  std::size_t num_nodes = 0;
+  check(cudaGraphGetNodes(graph, nullptr, &num_nodes), "cudaGraphGetNodes");
+  check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  return new CapturedGraph{ready, num_nodes};
+}
+
+void abort_capture(Stream stream) noexcept {
+  cudaGraph_t graph = nullptr;
+  (void)cudaStreamEndCapture(stream_of(stream), &graph);
+  if (graph != nullptr) (void)cudaGraphDestroy(graph);
+  (void)cudaGetLastError();
+}
+
+bool is_capturing(Stream stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream_of(stream), &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+void launch_graph(Graph graph, Stream stream) {
+  check(cudaGraphLaunch(static_cast<CapturedGraph*>(graph)->ready, stream_of(stream)),
+        "cudaGraphLaunch");
+  if (is_synchronous()) check(cudaStreamSynchronize(stream_of(stream)), "a graph's replay");
+}
+
+std::size_t num_graph_nodes(Graph graph) { return static_cast<CapturedGraph*>(graph)->num_nodes; }
+
+void destroy_graph(Graph graph) noexcept {
+  auto* captured = static_cast<CapturedGraph*>(graph);
+  if (captured == nullptr) return;
+  (void)cudaGraphExecDestroy(captured->ready);
+  delete captured;
+}
+
+void check_launch(const char* kernel, Stream stream) {
+  cudaError_t error = cudaGetLastError();
+  if (error == cudaSuccess && is_synchronous() && !is_capturing(stream)) {
+    error = cudaStreamSynchronize(stream_of(stream));
+  }
+  if (error == cudaSuccess) return;
+  (void)cudaGetLastError();
+  fail(error, (std::string("kernel ") + kernel).c_str());
+}
+
+}  // namespace akimbo::kernels::cuda
