@@ -1,5 +1,5 @@
-// Contract of elementwise kernels. All operands contiguous; f32 and f64. Outputs may alias any
-// input of the same shape.
+// Contract of elementwise kernels. All operands contiguous; f32, f64, and on CUDA bf16 or f16,
+// worked on in f32. Outputs may alias any input of the same shape.
 #pragma once
 
 #include "kernels/common/exec.h"
@@ -41,10 +41,16 @@ using ClampForward = void(const Exec&, ConstView x, const ClampParams&, View y);
 using ClampInputGrad = void(const Exec&, ConstView x, ConstView grad_y, const ClampParams&,
                             View grad_x);
 
+// y = x in the dtype of y, between any two dtypes: floating to narrower floating rounds to nearest
+// even, floating to integer cuts towards zero (values outside its range: unspecified). y may alias
+// x only when both dtypes are one.
+using CastForward = void(const Exec&, ConstView x, View y);
+
 // Declares the family in a device's namespace. The gradients read, as `saved`:
 //   y: relu, sigmoid (y (1 - y)), tanh (1 - y^2), exp (y), sqrt (1 / (2 y));
 //   x: log (1 / x), abs (sign x, 0 at 0), square (2 x).
 #define AKIMBO_DECLARE_ELEMENTWISE          \
+  CastForward cast_forward;                 \
   BinaryForward add_forward;                \
   BinaryForward sub_forward;                \
   BinaryForward mul_forward;                \

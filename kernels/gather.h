@@ -27,7 +27,8 @@ using FillForward = void(const Exec&, double value, View y);
 
 // x [outer, A, inner], index i64 [B] in [0, A), y [outer, B, inner]: y[o,b,i] = x[o,index[b],i].
 using IndexSelectForward = void(const Exec&, ConstView x, ConstView index, View y);
-// grad_x[o,a,i] = sum of grad_y[o,b,i] over b with index[b] = a, in the order of b; f32, f64.
+// grad_x[o,a,i] = sum of grad_y[o,b,i] over b with index[b] = a, in the order of b; f32, f64, and
+// on CUDA bf16 or f16, summed in f32.
 using IndexSelectInputGrad = void(const Exec&, ConstView grad_y, ConstView index, View grad_x);
 
 namespace cpu {

@@ -1,7 +1,11 @@
 // Contract of batch normalisation. x, y and their gradients are [..., C] seen as M rows of C
-// channels; vectors are [C]. All operands of one dtype, f32 or f64, contiguous; no output may alias
-// an input unless said so. Sums are taken over fixed blocks of rows, in double.
+// channels, of one dtype: f32, f64, and on CUDA bf16 or f16; vectors are [C], f32 beside 16-bit
+// rows, else of the rows' dtype. Contiguous; no output may alias an input unless said so. Sums are
+// taken over fixed blocks of rows: in double on the CPU; on CUDA in f32 over short runs (f64 for
+// f64) and in double over runs. The order depends on the shape only.
 #pragma once
+
+#include <cstdint>
 
 #include "kernels/common/exec.h"
 #include "kernels/common/view.h"
@@ -20,6 +24,15 @@ struct BatchNormStatisticsParams {
 using BatchNormStatistics = void(const Exec&, ConstView x, const BatchNormStatisticsParams&,
                                  View mean, View invstd, View running_mean, View running_var);
 
+// The same from sums that a convolution's epilogue took while it wrote x: sums [P,2,C], f32 (f64
+// for f64 vectors), sums[p,0,c] = sum of x[m,c] and sums[p,1,c] = sum of x[m,c]^2 over the rows of
+// part p. `rows` is M, the rows of all parts. The parts are added in double, in an order that
+// depends on the shape only. The variance is a difference of squares: exact enough while
+// |mean| stays below some hundred deviations, as behind a convolution.
+using BatchNormStatisticsFromSums = void(const Exec&, ConstView sums, std::int64_t rows,
+                                         const BatchNormStatisticsParams&, View mean, View invstd,
+                                         View running_mean, View running_var);
+
 // invstd[c] = 1 / sqrt(var[c] + eps).
 using BatchNormInvstd = void(const Exec&, ConstView var, double eps, View invstd);
 
@@ -36,6 +49,9 @@ using BatchNormForward = void(const Exec&, const BatchNormForwardArgs&, View y);
 struct BatchNormGradArgs {
   ConstView x, mean, invstd, gamma;
   ConstView y;  // with ReLU: the output, whose sign is the mask; else empty
+  // With ReLU and no residual, instead of y: the mask is worked out again from x, which spares
+  // reading y in both passes.
+  ConstView beta;
   ConstView grad_y;
   bool training = false;  // mean and invstd are the batch's own and depend on x
   // Outputs; each may be empty.
@@ -51,6 +67,7 @@ using BatchNormGrad = void(const Exec&, const BatchNormGradArgs&);
 
 namespace cpu {
 BatchNormStatistics batch_norm_statistics;
+BatchNormStatisticsFromSums batch_norm_statistics_from_sums;
 BatchNormInvstd batch_norm_invstd;
 BatchNormForward batch_norm_forward;
 BatchNormGrad batch_norm_grad;
@@ -58,6 +75,7 @@ BatchNormGrad batch_norm_grad;
 
 namespace cuda {
 BatchNormStatistics batch_norm_statistics;
+BatchNormStatisticsFromSums batch_norm_statistics_from_sums;
 BatchNormInvstd batch_norm_invstd;
 BatchNormForward batch_norm_forward;
 BatchNormGrad batch_norm_grad;

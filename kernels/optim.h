@@ -1,6 +1,7 @@
 // Contract of the kernels that update parameters. Each walks a whole list of tensors in one call
-// (one launch on a GPU): networks have hundreds of small parameters. f32 and f64; per item all
-// operands have one dtype and size. Updates are elementwise, hence deterministic.
+// (one launch on a GPU for some 500 tensors): networks have hundreds of small parameters.
+// Parameters and their state are f32 or f64; gradients are of the same dtype, or bf16 or f16 beside
+// f32. Per item all operands have one size. Updates are elementwise, hence deterministic.
 //
 // Values that differ from step to step: every gradient is first multiplied by grad_scale (undoing a
 // loss scale, clipping). On CUDA, `step_values` takes the place of the numbers in params and items
@@ -8,7 +9,9 @@
 // graph uses the values of its replay.
 //   Adam [2 + 2 items]  learning_rate, grad_scale, then bias1 and bias2 of each item in turn
 //   SGD  [2]            learning_rate, grad_scale
-// The CPU wants it empty.
+// The CPU wants it empty. What the device itself works out comes in `grad_factor`, f64 [1] on the
+// device, or empty: it multiplies every gradient too, and where it is not finite the whole update
+// is skipped and nothing is written.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +31,7 @@ struct AdamItem {
   ConstView grad;
   View mean;         // m
   View square;       // v
+  View copy;         // bf16 or f16, receives the new parameter rounded; absent when none is kept
   double bias1 = 1;  // 1 - beta1^t, t the number of updates of this parameter, this one included
   double bias2 = 1;  // 1 - beta2^t
 };
@@ -40,6 +44,7 @@ struct AdamParams {
   bool decoupled = false;
   double grad_scale = 1;
   ConstView step_values = {};
+  ConstView grad_factor = {};
 };
 using AdamUpdate = void(const Exec&, std::span<const AdamItem> items, const AdamParams& params);
 
@@ -50,6 +55,7 @@ struct SgdItem {
   View parameter;
   ConstView grad;
   View velocity;  // b; absent when momentum is 0
+  View copy;      // as in AdamItem
 };
 struct SgdParams {
   double learning_rate = 1e-2;
@@ -58,22 +64,51 @@ struct SgdParams {
   bool nesterov = false;
   double grad_scale = 1;
   ConstView step_values = {};
+  ConstView grad_factor = {};
 };
 using SgdUpdate = void(const Exec&, std::span<const SgdItem> items, const SgdParams& params);
 
-// average += (1 - decay) (value - average), for each pair.
+// average += (1 - decay) (value - average), for each pair, f32 or f64; value may be bf16 or f16
+// beside f32.
 struct AverageItem {
   View average;
   ConstView value;
 };
-using AverageUpdate = void(const Exec&, std::span<const AverageItem> items, double decay);
+struct AverageParams {
+  double decay = 0.999;
+  ConstView step_values = {};  // f64 [1]: decay; as above
+};
+using AverageUpdate = void(const Exec&, std::span<const AverageItem> items, const AverageParams&);
 
-// sum [1], f64: the sum of squares of all elements. Partial sums have bounds that depend on the
-// sizes only and are added in order.
+// sum [1], f64: the sum of squares of all elements, f32, f64, bf16 or f16; not finite as soon as
+// one of them is not. Partial sums have bounds that depend on the sizes only and are added in
+// order.
 using SumOfSquares = void(const Exec&, std::span<const ConstView> items, View sum);
 
-// x *= factor for each item.
+// x *= factor for each item, f32, f64, bf16 or f16.
 using ScaleInPlace = void(const Exec&, std::span<const View> items, double factor);
+
+// factor [1], f64, for the updates above, from the sum of squares of gradients that are
+// `loss_scale` times too large: with norm = sqrt(sum) / loss_scale,
+//   factor = min(1, max_norm / (norm + 1e-6)) / loss_scale; NaN where the norm is not finite.
+// norm [1], f64, or empty: receives the norm.
+struct GradFactorParams {
+  double max_norm = 0;   // 0: do not clip
+  ConstView loss_scale;  // f64 [>= 1], the first is the scale; or empty: 1
+};
+using GradFactor = void(const Exec&, ConstView sum_of_squares, const GradFactorParams&, View factor,
+                        View norm);
+
+// state, f64 [2]: the loss scale and the number of finite steps since it last changed. A
+// grad_factor that is not finite multiplies the scale by `shrink`; every `interval` finite steps
+// multiply it by `growth`, up to `largest`.
+struct LossScaleParams {
+  double growth = 2, shrink = 0.5;
+  std::int64_t interval = 2000;
+  double smallest = 1, largest = 65536.0 * 256;
+};
+using LossScaleUpdate = void(const Exec&, ConstView grad_factor, const LossScaleParams&,
+                             View state);
 
 namespace cpu {
 AdamUpdate adam_update;
@@ -81,6 +116,8 @@ SgdUpdate sgd_update;
 AverageUpdate average_update;
 SumOfSquares sum_of_squares;
 ScaleInPlace scale_in_place;
+GradFactor grad_factor;
+LossScaleUpdate loss_scale_update;
 }  // namespace cpu
 
 namespace cuda {
@@ -89,6 +126,8 @@ SgdUpdate sgd_update;
 AverageUpdate average_update;
 SumOfSquares sum_of_squares;
 ScaleInPlace scale_in_place;
+GradFactor grad_factor;
+LossScaleUpdate loss_scale_update;
 }  // namespace cuda
 
 }  // namespace akimbo::kernels

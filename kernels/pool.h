@@ -1,4 +1,5 @@
-// Contract of pooling. x [N,H,W,C], y [N,H',W',C], one dtype, f32 or f64, contiguous, no aliasing.
+// Contract of pooling. x [N,H,W,C], y [N,H',W',C], one dtype: f32, f64, and on CUDA bf16 or f16
+// (sums in f32); contiguous, no aliasing.
 // Window (oy, ox) covers rows oy*stride_h - pad_h ... + kernel_h - 1 and columns alike; positions
 // outside x are skipped (max: as if -inf; average: as if 0).
 #pragma once

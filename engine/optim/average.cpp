@@ -30,7 +30,7 @@ void ParameterAverage::update() {
   }
   if (items.empty()) return;
   const Device device = live_.front().second.device();
-  AKIMBO_KERNEL(device, average_update)(exec_of(device), items, decay);
+  AKIMBO_KERNEL(device, average_update)(exec_of(device), items, {.decay = decay});
 }
 
 void ParameterAverage::exchange() {

@@ -24,6 +24,18 @@ decltype(auto) visit_floating(DType dtype, F&& f) {
   }
 }
 
+// f32, f64, bf16 and f16: what CUDA kernels compute on (16-bit types in f32).
+template <typename F>
+decltype(auto) visit_any_floating(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f32: return f.template operator()<float>();
+    case DType::f64: return f.template operator()<double>();
+    case DType::bf16: return f.template operator()<BFloat16>();
+    case DType::f16: return f.template operator()<Float16>();
+    default: unsupported_dtype(dtype);
+  }
+}
+
 // Every dtype.
 template <typename F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
@@ -66,7 +67,29 @@ void map_channels(ConstView a, ConstView b, View y, const F& f) {
   });
 }
 
+// One element in another dtype; 16-bit floating types go through f32.
+template <typename To, typename From>
+To converted(From value) {
+  if constexpr (!std::is_arithmetic_v<From>) {
+    return converted<To>(static_cast<float>(value));
+  } else if constexpr (!std::is_arithmetic_v<To>) {
+    return To(static_cast<float>(value));
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
 }  // namespace
+
+void cast_forward(const Exec&, ConstView x, View y) {
+  visit_dtype(x.dtype, [&]<typename From>() {
+    visit_dtype(y.dtype, [&]<typename To>() {
+      const From* px = x.data<From>();
+      To* py = y.data<To>();
+      for_each_index(y.numel(), [=](std::int64_t i) { py[i] = converted<To>(px[i]); });
+    });
+  });
+}
 
 void add_forward(const Exec&, ConstView a, ConstView b, View y) {
   if (y.dtype == DType::f32)

@@ -104,22 +104,52 @@ void update_running(View running, const double* batch, double factor, double mom
   }
 }
 
+struct StatisticsOutputs {
+  View mean, invstd, running_mean, running_var;
+};
+
+// From moments = {means, biased variances}.
 template <typename T>
-void statistics(const Exec& exec, ConstView x, const BatchNormStatisticsParams& params, View mean,
-                View invstd, View running_mean, View running_var) {
-  const RowBlocks blocks = row_blocks(x.shape);
-  const std::int64_t channels = blocks.channels;
-  Scratch<double> moments(exec, static_cast<std::size_t>(2 * channels + 1));
-  moments_of(exec, x.data<T>(), blocks, moments.data());
-  const double* batch_mean = moments.data();
-  const double* batch_var = moments.data() + channels;
+void write_statistics(const double* moments, double rows, const BatchNormStatisticsParams& params,
+                      const StatisticsOutputs& out) {
+  const std::int64_t channels = out.mean.numel();
+  const double* batch_mean = moments;
+  const double* batch_var = moments + channels;
   for (std::int64_t c = 0; c < channels; ++c) {
-    mean.data<T>()[c] = static_cast<T>(batch_mean[c]);
-    invstd.data<T>()[c] = static_cast<T>(1 / std::sqrt(batch_var[c] + params.eps));
+    out.mean.data<T>()[c] = static_cast<T>(batch_mean[c]);
+    out.invstd.data<T>()[c] = static_cast<T>(1 / std::sqrt(batch_var[c] + params.eps));
   }
-  const double rows = static_cast<double>(blocks.rows);
-  update_running<T>(running_mean, batch_mean, 1, params.momentum, channels);
-  update_running<T>(running_var, batch_var, rows / (rows - 1), params.momentum, channels);
+  update_running<T>(out.running_mean, batch_mean, 1, params.momentum, channels);
+  update_running<T>(out.running_var, batch_var, rows / (rows - 1), params.momentum, channels);
+}
+
+template <typename T>
+void statistics(const Exec& exec, ConstView x, const BatchNormStatisticsParams& params,
+                const StatisticsOutputs& out) {
+  const RowBlocks blocks = row_blocks(x.shape);
+  Scratch<double> moments(exec, static_cast<std::size_t>(2 * blocks.channels + 1));
+  moments_of(exec, x.data<T>(), blocks, moments.data());
+  write_statistics<T>(moments.data(), static_cast<double>(blocks.rows), params, out);
+}
+
+template <typename T>
+void statistics_from_sums(const Exec& exec, ConstView sums, double rows,
+                          const BatchNormStatisticsParams& params, const StatisticsOutputs& out) {
+  const std::int64_t parts = sums.dim(0), channels = sums.dim(2);
+  Scratch<double> moments(exec, static_cast<std::size_t>(2 * channels + 1));
+  std::fill_n(moments.data(), 2 * channels, 0.0);
+  for (std::int64_t p = 0; p < parts; ++p) {
+    const T* part = sums.data<T>() + p * 2 * channels;
+    for (std::int64_t i = 0; i < 2 * channels; ++i) moments.data()[i] += part[i];
+  }
+  for (std::int64_t c = 0; c < channels; ++c) {
+    double& mean = moments.data()[c];
+    double& var = moments.data()[channels + c];
+    mean /= rows;
+    var = var / rows - mean * mean;
+    if (var < 0) var = 0;  // rounding only; NaN stays
+  }
+  write_statistics<T>(moments.data(), rows, params, out);
 }
 
 // The four row loops in f64, with the signatures of norm_simd.h.
@@ -257,7 +287,16 @@ void gradients(const Exec& exec, const BatchNormGradArgs& a) {
 void batch_norm_statistics(const Exec& exec, ConstView x, const BatchNormStatisticsParams& params,
                            View mean, View invstd, View running_mean, View running_var) {
   visit_floating(x.dtype, [&]<typename T>() {
-    statistics<T>(exec, x, params, mean, invstd, running_mean, running_var);
+    statistics<T>(exec, x, params, {mean, invstd, running_mean, running_var});
+  });
+}
+
+void batch_norm_statistics_from_sums(const Exec& exec, ConstView sums, std::int64_t rows,
+                                     const BatchNormStatisticsParams& params, View mean,
+                                     View invstd, View running_mean, View running_var) {
+  visit_floating(sums.dtype, [&]<typename T>() {
+    statistics_from_sums<T>(exec, sums, static_cast<double>(rows), params,
+                            {mean, invstd, running_mean, running_var});
   });
 }
 
@@ -284,7 +323,20 @@ void batch_norm_forward(const Exec& exec, const BatchNormForwardArgs& args, View
 }
 
 void batch_norm_grad(const Exec& exec, const BatchNormGradArgs& args) {
-  visit_floating(args.x.dtype, [&]<typename T>() { gradients<T>(exec, args); });
+  visit_floating(args.x.dtype, [&]<typename T>() {
+    if (!args.beta || args.y) return gradients<T>(exec, args);
+    const Scratch<T> y(exec, static_cast<std::size_t>(args.x.numel() + 1));
+    BatchNormGradArgs with_y = args;
+    with_y.y = {y.data(), args.x.dtype, args.x.shape};
+    batch_norm_forward(exec,
+                       {.x = args.x,
+                        .mean = args.mean,
+                        .invstd = args.invstd,
+                        .gamma = args.gamma,
+                        .beta = args.beta},
+                       {y.data(), args.x.dtype, args.x.shape});
+    gradients<T>(exec, with_y);
+  });
 }
 
 }  // namespace akimbo::kernels::cpu

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -202,15 +203,53 @@ void for_each_chunk(const std::vector<Chunk>& chunks, const F& f) {
                });
 }
 
+// The one device value of an optional [>= 1] f64 view.
+double value_or(ConstView view, double otherwise) {
+  return view ? *view.data<double>() : otherwise;
+}
+
+// The dtype that a dtype is worked on in.
+DType in_f32_or_f64(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
+
+// A chunk of `values` in T: where it lies, or converted in `buffer`.
+template <typename T>
+const T* chunk_values(ConstView values, const Chunk& c, std::vector<T>& buffer) {
+  if (values.dtype == DTypeOf<T>::value) return values.data<T>() + c.begin;
+  buffer.resize(static_cast<std::size_t>(c.count));
+  visit_any_floating(values.dtype, [&]<typename From>() {
+    const From* from = values.data<From>() + c.begin;
+    for (std::int64_t i = 0; i < c.count; ++i) {
+      buffer[static_cast<std::size_t>(i)] = static_cast<T>(static_cast<float>(from[i]));
+    }
+  });
+  return buffer.data();
+}
+
+template <typename T>
+void write_copy(View copy, const T* parameter, const Chunk& c) {
+  if (!copy) return;
+  const auto write = [&]<typename H>() {
+    H* to = copy.data<H>() + c.begin;
+    for (std::int64_t i = 0; i < c.count; ++i) to[i] = H(static_cast<float>(parameter[i]));
+  };
+  if (copy.dtype == DType::bf16) return write.template operator()<BFloat16>();
+  if (copy.dtype == DType::f16) return write.template operator()<Float16>();
+  unsupported_dtype(copy.dtype);
+}
+
 }  // namespace
 
-void adam_update(const Exec&, std::span<const AdamItem> items, const AdamParams& params) {
+void adam_update(const Exec&, std::span<const AdamItem> items, const AdamParams& given) {
+  AdamParams params = given;
+  params.grad_scale *= value_or(given.grad_factor, 1);
+  if (!std::isfinite(params.grad_scale)) return;
   const auto chunks = chunks_of(items, [](const AdamItem& i) { return i.parameter.numel(); });
   for_each_chunk(chunks, [&](const Chunk& c) {
     const AdamItem& item = items[c.item];
     visit_floating(item.parameter.dtype, [&]<typename T>() {
+      std::vector<T> buffer;
       T* p = item.parameter.data<T>() + c.begin;
-      const T* g = item.grad.data<T>() + c.begin;
+      const T* g = chunk_values<T>(item.grad, c, buffer);
       T* m = item.mean.data<T>() + c.begin;
       T* v = item.square.data<T>() + c.begin;
       if constexpr (sizeof(T) == 4) {
@@ -218,34 +257,42 @@ void adam_update(const Exec&, std::span<const AdamItem> items, const AdamParams&
       } else {
         HWY_DYNAMIC_DISPATCH(adam_chunk_f64)(p, g, m, v, c.count, item.bias1, item.bias2, params);
       }
+      write_copy(item.copy, p, c);
     });
   });
 }
 
-void sgd_update(const Exec&, std::span<const SgdItem> items, const SgdParams& params) {
+void sgd_update(const Exec&, std::span<const SgdItem> items, const SgdParams& given) {
+  SgdParams params = given;
+  params.grad_scale *= value_or(given.grad_factor, 1);
+  if (!std::isfinite(params.grad_scale)) return;
   const auto chunks = chunks_of(items, [](const SgdItem& i) { return i.parameter.numel(); });
   for_each_chunk(chunks, [&](const Chunk& c) {
     const SgdItem& item = items[c.item];
     visit_floating(item.parameter.dtype, [&]<typename T>() {
       T* p = item.parameter.data<T>() + c.begin;
-      const T* g = item.grad.data<T>() + c.begin;
+      std::vector<T> buffer;
+      const T* g = chunk_values<T>(item.grad, c, buffer);
       T* b = item.velocity ? item.velocity.data<T>() + c.begin : nullptr;
       if constexpr (sizeof(T) == 4) {
         HWY_DYNAMIC_DISPATCH(sgd_chunk_f32)(p, g, b, c.count, params);
       } else {
         HWY_DYNAMIC_DISPATCH(sgd_chunk_f64)(p, g, b, c.count, params);
       }
+      write_copy(item.copy, p, c);
     });
   });
 }
 
-void average_update(const Exec&, std::span<const AverageItem> items, double decay) {
+void average_update(const Exec&, std::span<const AverageItem> items, const AverageParams& params) {
+  const double decay = value_or(params.step_values, params.decay);
   const auto chunks = chunks_of(items, [](const AverageItem& i) { return i.average.numel(); });
   for_each_chunk(chunks, [&](const Chunk& c) {
     const AverageItem& item = items[c.item];
     visit_floating(item.average.dtype, [&]<typename T>() {
       T* a = item.average.data<T>() + c.begin;
-      const T* x = item.value.data<T>() + c.begin;
+      std::vector<T> buffer;
+      const T* x = chunk_values<T>(item.value, c, buffer);
       if constexpr (sizeof(T) == 4) {
         HWY_DYNAMIC_DISPATCH(average_chunk_f32)(a, x, c.count, decay);
       } else {
@@ -259,8 +306,9 @@ void sum_of_squares(const Exec& exec, std::span<const ConstView> items, View sum
   const auto chunks = chunks_of(items, [](const ConstView& x) { return x.numel(); });
   const Scratch<double> partial(exec, std::max<std::size_t>(1, chunks.size()));
   for_each_chunk(chunks, [&](const Chunk& c) {
-    visit_floating(items[c.item].dtype, [&]<typename T>() {
-      const T* x = items[c.item].data<T>() + c.begin;
+    visit_floating(in_f32_or_f64(items[c.item].dtype), [&]<typename T>() {
+      std::vector<T> buffer;
+      const T* x = chunk_values<T>(items[c.item], c, buffer);
       double lanes[8] = {};  // independent sums, so that the compiler may use vectors
       std::int64_t i = 0;
       for (; i + 8 <= c.count; i += 8) {
@@ -280,15 +328,41 @@ void sum_of_squares(const Exec& exec, std::span<const ConstView> items, View sum
 void scale_in_place(const Exec&, std::span<const View> items, double factor) {
   const auto chunks = chunks_of(items, [](const View& x) { return x.numel(); });
   for_each_chunk(chunks, [&](const Chunk& c) {
-    visit_floating(items[c.item].dtype, [&]<typename T>() {
+    visit_any_floating(items[c.item].dtype, [&]<typename T>() {
       T* x = items[c.item].data<T>() + c.begin;
       if constexpr (sizeof(T) == 4) {
         HWY_DYNAMIC_DISPATCH(scale_chunk_f32)(x, c.count, factor);
-      } else {
+      } else if constexpr (sizeof(T) == 8) {
         HWY_DYNAMIC_DISPATCH(scale_chunk_f64)(x, c.count, factor);
+      } else {
+        for (std::int64_t i = 0; i < c.count; ++i) {
+          x[i] = T(static_cast<float>(x[i]) * static_cast<float>(factor));
+        }
       }
     });
   });
+}
+
+void grad_factor(const Exec&, ConstView sum_of_squares, const GradFactorParams& params, View factor,
+                 View norm) {
+  const double scale = value_or(params.loss_scale, 1);
+  const double length = std::sqrt(*sum_of_squares.data<double>()) / scale;
+  const double clip = params.max_norm > 0 ? std::min(1.0, params.max_norm / (length + 1e-6)) : 1;
+  *factor.data<double>() = std::isfinite(length) ? clip / scale : std::nan("");
+  if (norm) *norm.data<double>() = length;
+}
+
+void loss_scale_update(const Exec&, ConstView grad_factor, const LossScaleParams& params,
+                       View state) {
+  double& scale = state.data<double>()[0];
+  double& good_steps = state.data<double>()[1];
+  if (!std::isfinite(*grad_factor.data<double>())) {
+    scale = std::max(params.smallest, scale * params.shrink);
+    good_steps = 0;
+  } else if (++good_steps >= static_cast<double>(params.interval)) {
+    scale = std::min(params.largest, scale * params.growth);
+    good_steps = 0;
+  }
 }
 
 }  // namespace akimbo::kernels::cpu

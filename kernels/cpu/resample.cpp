@@ -115,6 +115,22 @@ void resize_forward(const Exec&, ConstView x, ResizeMode mode, View y) {
   apply_taps(x, make_taps(x.dim(1), y.dim(1), mode), make_taps(x.dim(2), y.dim(2), mode), y);
 }
 
+void resize_add_forward(const Exec& exec, ConstView x, ResizeMode mode, ConstView addend, bool relu,
+                        View y) {
+  visit_floating(y.dtype, [&]<typename T>() {
+    const Scratch<T> resized(exec, static_cast<std::size_t>(y.numel() + 1));
+    resize_forward(exec, x, mode, {resized.data(), y.dtype, y.shape});
+    const T* a = addend.data<T>();
+    T* out = y.data<T>();
+    parallel_for(y.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const T sum = a[i] + resized.data()[i];
+        out[i] = relu && sum < T(0) ? T(0) : sum;
+      }
+    });
+  });
+}
+
 void resize_input_grad(const Exec&, ConstView grad_y, ResizeMode mode, View grad_x) {
   const std::int64_t height = grad_x.dim(1), width = grad_x.dim(2);
   apply_taps(grad_y, transposed(make_taps(height, grad_y.dim(1), mode), height),
