@@ -1,8 +1,11 @@
-// Contract of reading coordinates from heatmaps. f32 and f64, contiguous, no aliasing.
+// Contract of heatmaps: coordinates and peaks from them, the averaging of a mirrored pass, and the
+// targets that training draws. Contiguous, no aliasing. f32 and f64; on CUDA maps may also be bf16
+// or f16, and coords, norm, peaks and their gradients are then f32 (scores keep the maps' dtype).
 // x is [N,H,W,K*D]: channel k*D + d is depth bin d of keypoint k; D = 1 for plain heatmaps.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/common/exec.h"
 #include "kernels/common/view.h"
@@ -33,18 +36,62 @@ struct PeakParams {
 using HeatmapPeaks = void(const Exec&, ConstView x, const PeakParams&, View score, View location,
                           View count);
 
+struct HeatmapDecodeParams {
+  // Moves each peak a quarter of a cell towards the larger neighbour, in x and y separately. Peaks
+  // in rows or columns 0 and 1 or in the last stay (the published code leaves out 1 without need;
+  // kept for equal results).
+  bool quarter_offset = true;
+};
+// The first maximum of each map of x [N,H,W,K], H W >= 1: peaks [N,K,3] = (x, y, score) in cells. A
+// maximum of 0 or less gives (0, 0) with the score kept; NaN never wins, and a map of NaN only has
+// score -inf.
+using HeatmapDecode = void(const Exec&, ConstView x, const HeatmapDecodeParams&, View peaks);
+
+// Moves peaks [N,K,3] already found in maps x [N,H,W,K] a quarter of a cell as above, in place.
+using HeatmapRefine = void(const Exec&, ConstView x, View peaks);
+
+struct FlipParams {
+  // Keypoint k of the picture is keypoint permutation[k] of the mirrored one; [K], in host memory.
+  std::span<const int> permutation;
+  bool shift = false;  // one cell to the right, column 0 stays: undoes most of the misalignment
+};
+// y(y, x, k) = mirrored(y, W - 1 - x', permutation[k]) with x' = x, or max(x - 1, 0) with `shift`;
+// averaged with x where x is given: (x + that) / 2. All [N,H,W,K].
+using HeatmapUnflip = void(const Exec&, ConstView x, ConstView mirrored, const FlipParams&, View y);
+
+struct HeatmapEncodeParams {
+  double stride_x = 4, stride_y = 4;    // crop pixels per cell
+  double sigma = 2;                     // cells
+  std::span<const float> loss_weights;  // [K] in host memory, or empty (all 1)
+};
+// Gaussian targets (Xiao et al., ECCV 2018). joints f64 [N,K,2] = (x, y) in crop pixels, weight f32
+// [N,K]. Keypoint k of weight > 0.5 becomes exp(-d^2 / (2 sigma^2)) around its nearest cell
+// (rounded half up, but towards zero left of and above the map), cut off at the square of radius
+// int(3 sigma); everything else is 0. A keypoint whose square lies outside the map gets weight 0;
+// one that only touches its left or upper edge keeps its weight with an empty map. Weights are
+// multiplied by loss_weights at the end, in place. target [N,H,W,K].
+using HeatmapEncode = void(const Exec&, ConstView joints, const HeatmapEncodeParams&, View weight,
+                           View target);
+
+// Declares the family in a device's namespace.
+#define AKIMBO_DECLARE_HEATMAP                \
+  SoftArgmaxForward soft_argmax_forward;      \
+  SoftArgmaxInputGrad soft_argmax_input_grad; \
+  HeatmapArgmax heatmap_argmax;               \
+  HeatmapPeaks heatmap_peaks;                 \
+  HeatmapDecode heatmap_decode;               \
+  HeatmapRefine heatmap_refine;               \
+  HeatmapUnflip heatmap_unflip;               \
+  HeatmapEncode heatmap_encode;
+
 namespace cpu {
-SoftArgmaxForward soft_argmax_forward;
-SoftArgmaxInputGrad soft_argmax_input_grad;
-HeatmapArgmax heatmap_argmax;
-HeatmapPeaks heatmap_peaks;
+AKIMBO_DECLARE_HEATMAP
 }  // namespace cpu
 
 namespace cuda {
-SoftArgmaxForward soft_argmax_forward;
-SoftArgmaxInputGrad soft_argmax_input_grad;
-HeatmapArgmax heatmap_argmax;
-HeatmapPeaks heatmap_peaks;
+AKIMBO_DECLARE_HEATMAP
 }  // namespace cuda
+
+#undef AKIMBO_DECLARE_HEATMAP
 
 }  // namespace akimbo::kernels

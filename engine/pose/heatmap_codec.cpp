@@ -1,45 +1,10 @@
 #include "engine/pose/heatmap_codec.h"
 
-#include <algorithm>
-#include <cmath>
-#include <vector>
-
+#include "engine/core/dispatch.h"
 #include "engine/core/error.h"
+#include "kernels/heatmap.h"
 
 namespace akimbo {
-namespace {
-
-// exp(-(i - R)^2 / (2 sigma^2)) over the square, computed in f32 as the references do.
-std::vector<float> gaussian_patch(int radius, double sigma) {
-  const int side = 2 * radius + 1;
-  const auto divisor = static_cast<float>(2 * sigma * sigma);
-  std::vector<float> patch(static_cast<std::size_t>(side) * side);
-  for (int y = 0; y < side; ++y) {
-    for (int x = 0; x < side; ++x) {
-      const auto d2 = static_cast<float>((x - radius) * (x - radius) + (y - radius) * (y - radius));
-      patch[static_cast<std::size_t>(y) * side + x] = std::exp(-d2 / divisor);
-    }
-  }
-  return patch;
-}
-
-// Far outside any map, and safe to convert to int.
-bool is_far(double cell) { return !(std::abs(cell) < 1e8); }
-
-void draw(const HeatmapCodec& codec, const std::vector<float>& patch, int side, int left, int top,
-          std::span<float> target, std::size_t k, std::size_t num_keypoints) {
-  const int w = codec.heatmap_size.width;
-  const int h = codec.heatmap_size.height;
-  for (int y = std::max(top, 0); y < std::min(top + side, h); ++y) {
-    for (int x = std::max(left, 0); x < std::min(left + side, w); ++x) {
-      target[(static_cast<std::size_t>(y) * w + x) * num_keypoints + k] =
-          patch[static_cast<std::size_t>(y - top) * side + (x - left)];
-    }
-  }
-}
-
-}  // namespace
-
 double HeatmapCodec::stride_x() const {
   return static_cast<double>(input_size.width) / heatmap_size.width;
 }
@@ -62,6 +27,18 @@ void HeatmapCodec::check(const char* where) const {
   }
 }
 
+namespace {
+
+kernels::HeatmapEncodeParams params_of(const HeatmapCodec& codec,
+                                       std::span<const float> loss_weights) {
+  return {.stride_x = codec.stride_x(),
+          .stride_y = codec.stride_y(),
+          .sigma = codec.sigma,
+          .loss_weights = loss_weights};
+}
+
+}  // namespace
+
 void encode_heatmaps(const HeatmapCodec& codec, std::span<const Point> joints_crop,
                      std::span<float> weight, std::span<float> target,
                      std::span<const float> loss_weights) {
@@ -76,23 +53,36 @@ void encode_heatmaps(const HeatmapCodec& codec, std::span<const Point> joints_cr
         "wanted as many weights as joints (loss weights may be absent) and a target [{},{},{}]",
         num_keypoints, weight.size(), loss_weights.size(), target.size(), h, w, num_keypoints);
   }
-  const int radius = static_cast<int>(codec.sigma * 3);
-  const int side = 2 * radius + 1;
-  const std::vector<float> patch = gaussian_patch(radius, codec.sigma);
-  std::fill(target.begin(), target.end(), 0.0f);
-  for (std::size_t k = 0; k < num_keypoints; ++k) {
-    const double cell_x = joints_crop[k].x / codec.stride_x() + 0.5;
-    const double cell_y = joints_crop[k].y / codec.stride_y() + 0.5;
-    // Truncation, not floor, as in the references.
-    const int left = is_far(cell_x) ? w : static_cast<int>(cell_x) - radius;
-    const int top = is_far(cell_y) ? h : static_cast<int>(cell_y) - radius;
-    if (left >= w || top >= h || left + side < 0 || top + side < 0) {
-      weight[k] = 0;
-    } else if (weight[k] > 0.5f) {
-      draw(codec, patch, side, left, top, target, k, num_keypoints);
-    }
-    if (!loss_weights.empty()) weight[k] *= loss_weights[k];
+  static_assert(sizeof(Point) == 2 * sizeof(double), "joints are read as [K,2]");
+  const auto keypoints = static_cast<std::int64_t>(num_keypoints);
+  AKIMBO_KERNEL(kCpu, heatmap_encode)
+  (exec_of(kCpu), {joints_crop.data(), DType::f64, Shape{1, keypoints, 2}},
+   params_of(codec, loss_weights), {weight.data(), DType::f32, Shape{1, keypoints}},
+   {target.data(), DType::f32, Shape{1, h, w, keypoints}});
+}
+
+Tensor encode_heatmaps(const HeatmapCodec& codec, const Tensor& joints_crop, Tensor& weight,
+                       DType dtype, std::span<const float> loss_weights) {
+  const bool right_joints = joints_crop.defined() && joints_crop.dtype() == DType::f64 &&
+                            joints_crop.rank() == 3 && joints_crop.dim(2) == 2;
+  const Shape maps = right_joints ? Shape{joints_crop.dim(0), joints_crop.dim(1)} : Shape{};
+  if (!right_joints || !weight.defined() || weight.dtype() != DType::f32 ||
+      weight.shape() != maps || weight.device() != joints_crop.device() ||
+      (!loss_weights.empty() && static_cast<std::int64_t>(loss_weights.size()) != maps[1])) {
+    throw_error<ArgumentError>(
+        "[encode_heatmaps] joints {}, weight {} and {} loss weights; wanted joints f64 [N,K,2], "
+        "weight f32 [N,K] on the same device, and K loss weights or none",
+        joints_crop.defined() ? joints_crop.shape().str() : "undefined",
+        weight.defined() ? weight.shape().str() : "undefined", loss_weights.size());
   }
+  codec.check("encode_heatmaps");
+  const Device device = joints_crop.device();
+  Tensor target = Tensor::empty(
+      {maps[0], codec.heatmap_size.height, codec.heatmap_size.width, maps[1]}, dtype, device);
+  AKIMBO_KERNEL(device, heatmap_encode)
+  (exec_of(device), view_of(joints_crop), params_of(codec, loss_weights), mutable_view_of(weight),
+   mutable_view_of(target));
+  return target;
 }
 
 }  // namespace akimbo

@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include "engine/core/tensor.h"
 #include "engine/pose/affine.h"
 
 namespace akimbo {
@@ -33,5 +34,11 @@ struct HeatmapCodec {
 void encode_heatmaps(const HeatmapCodec& codec, std::span<const Point> joints_crop,
                      std::span<float> weight, std::span<float> target,
                      std::span<const float> loss_weights = {});
+
+// The same for a batch, on the device of the operands: joints_crop f64 [N,K,2], weight f32 [N,K]
+// (changed in place). Returns the targets [N, h, w, K]; dtype f32, on a GPU also bf16 or f16.
+[[nodiscard]] Tensor encode_heatmaps(const HeatmapCodec& codec, const Tensor& joints_crop,
+                                     Tensor& weight, DType dtype = DType::f32,
+                                     std::span<const float> loss_weights = {});
 
 }  // namespace akimbo

@@ -1,30 +1,29 @@
 #include "engine/pose/heatmap_decode.h"
 
 #include <cmath>
-#include <limits>
+#include <string>
 
+#include "engine/core/dispatch.h"
 #include "engine/core/error.h"
-#include "kernels/common/parallel.h"
+#include "kernels/heatmap.h"
 
 namespace akimbo {
 namespace {
 
-struct Maps {
-  std::int64_t n, h, w, k;
-  [[nodiscard]] std::int64_t map_size() const { return h * w * k; }
-};
-
-Maps check_heatmaps(const char* where, const Tensor& heatmaps) {
-  if (!heatmaps.defined() || heatmaps.rank() != 4 || heatmaps.dtype() != DType::f32 ||
-      !heatmaps.device().is_cpu()) {
-    throw_error<ArgumentError>("[{}] heatmaps must be f32 [N,H,W,K] on the CPU, not {}", where,
-                               heatmaps.defined() ? heatmaps.shape().str() : "undefined");
+void check_heatmaps(const char* where, const Tensor& heatmaps) {
+  const bool half_on_device = heatmaps.defined() && heatmaps.device().is_cuda() &&
+                              (heatmaps.dtype() == DType::bf16 || heatmaps.dtype() == DType::f16);
+  if (!heatmaps.defined() || heatmaps.rank() != 4 ||
+      (heatmaps.dtype() != DType::f32 && !half_on_device)) {
+    throw_error<ArgumentError>(
+        "[{}] heatmaps must be f32 (on a GPU also bf16 or f16) [N,H,W,K], not {}", where,
+        heatmaps.defined()
+            ? std::string(dtype_name(heatmaps.dtype())) + " " + heatmaps.shape().str()
+            : "undefined");
   }
-  const Maps maps{heatmaps.dim(0), heatmaps.dim(1), heatmaps.dim(2), heatmaps.dim(3)};
-  if (maps.h < 1 || maps.w < 1) {
+  if (heatmaps.dim(1) < 1 || heatmaps.dim(2) < 1) {
     throw_error<ArgumentError>("[{}] heatmaps {} have no cells", where, heatmaps.shape().str());
   }
-  return maps;
 }
 
 void check_peaks(const char* where, const Tensor& peaks, std::int64_t n, std::int64_t k) {
@@ -32,51 +31,6 @@ void check_peaks(const char* where, const Tensor& peaks, std::int64_t n, std::in
     throw_error<ArgumentError>("[{}] peaks must be f32 {}, not {}", where, Shape{n, k, 3}.str(),
                                peaks.defined() ? peaks.shape().str() : "undefined");
   }
-}
-
-// One sample; maps of all keypoints are scanned side by side, as they lie in memory.
-void argmax_sample(const float* heatmap, const Maps& maps, float* peaks) {
-  std::vector<float> best(maps.k, -std::numeric_limits<float>::infinity());
-  std::vector<std::int32_t> place(maps.k, 0);
-  const auto num_cells = static_cast<std::int32_t>(maps.h * maps.w);
-  for (std::int32_t cell = 0; cell < num_cells; ++cell) {
-    const float* value = heatmap + cell * maps.k;
-    for (std::int64_t k = 0; k < maps.k; ++k) {
-      const bool better = value[k] > best[k];
-      best[k] = better ? value[k] : best[k];
-      place[k] = better ? cell : place[k];
-    }
-  }
-  for (std::int64_t k = 0; k < maps.k; ++k) {
-    const bool found = best[k] > 0.0f;
-    peaks[3 * k] = found ? static_cast<float>(place[k] % maps.w) : 0.0f;
-    peaks[3 * k + 1] = found ? static_cast<float>(place[k] / maps.w) : 0.0f;
-    peaks[3 * k + 2] = best[k];
-  }
-}
-
-float sign(float value) { return static_cast<float>((value > 0.0f) - (value < 0.0f)); }
-
-void refine_sample(const float* heatmap, const Maps& maps, float* peaks) {
-  for (std::int64_t k = 0; k < maps.k; ++k) {
-    float* peak = peaks + 3 * k;
-    const auto x = static_cast<std::int64_t>(std::floor(peak[0] + 0.5f));
-    const auto y = static_cast<std::int64_t>(std::floor(peak[1] + 0.5f));
-    if (!(x > 1 && x < maps.w - 1 && y > 1 && y < maps.h - 1)) continue;
-    const auto at = [&](std::int64_t yy, std::int64_t xx) {
-      return heatmap[(yy * maps.w + xx) * maps.k + k];
-    };
-    peak[0] += 0.25f * sign(at(y, x + 1) - at(y, x - 1));
-    peak[1] += 0.25f * sign(at(y + 1, x) - at(y - 1, x));
-  }
-}
-
-// Calls body(sample index) for every sample, some at a time on each thread.
-template <typename F>
-void for_each_sample(std::int64_t n, F&& body) {
-  kernels::parallel_for(n, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) body(i);
-  });
 }
 
 void check_permutation(const char* where, std::span<const int> permutation, std::int64_t k) {
@@ -88,40 +42,38 @@ void check_permutation(const char* where, std::span<const int> permutation, std:
   }
 }
 
-// Calls body(index, index in the mirrored maps) for the elements of one sample in order.
-template <typename F>
-void for_each_unflipped(const Maps& maps, std::span<const int> permutation, bool shift, F&& body) {
-  for (std::int64_t y = 0; y < maps.h; ++y) {
-    for (std::int64_t x = 0; x < maps.w; ++x) {
-      const std::int64_t from = shift && x > 0 ? x - 1 : x;
-      const std::int64_t source = (y * maps.w + (maps.w - 1 - from)) * maps.k;
-      const std::int64_t target = (y * maps.w + x) * maps.k;
-      for (std::int64_t k = 0; k < maps.k; ++k) body(target + k, source + permutation[k]);
-    }
-  }
+// Peaks on the CPU, wherever the maps are: they are few, and what follows runs there.
+Tensor decode(const char* where, const Tensor& heatmaps, bool quarter_offset) {
+  check_heatmaps(where, heatmaps);
+  const Device device = heatmaps.device();
+  Tensor peaks = Tensor::empty({heatmaps.dim(0), heatmaps.dim(3), 3}, DType::f32, device);
+  AKIMBO_KERNEL(device, heatmap_decode)
+  (exec_of(device), view_of(heatmaps), {.quarter_offset = quarter_offset}, mutable_view_of(peaks));
+  return peaks.to(kCpu);
+}
+
+Tensor unflip(const Tensor& heatmaps, const Tensor& mirrored, std::span<const int> permutation,
+              bool shift) {
+  const Device device = mirrored.device();
+  Tensor result = Tensor::empty(mirrored.shape(), mirrored.dtype(), device);
+  AKIMBO_KERNEL(device, heatmap_unflip)
+  (exec_of(device), view_of(heatmaps), view_of(mirrored),
+   {.permutation = permutation, .shift = shift}, mutable_view_of(result));
+  return result;
 }
 
 }  // namespace
 
-Tensor heatmap_argmax(const Tensor& heatmaps) {
-  const Maps maps = check_heatmaps("heatmap_argmax", heatmaps);
-  Tensor peaks = Tensor::empty({maps.n, maps.k, 3});
-  const float* in = heatmaps.data<float>();
-  float* out = peaks.data<float>();
-  for_each_sample(maps.n, [&](std::int64_t i) {
-    argmax_sample(in + i * maps.map_size(), maps, out + i * maps.k * 3);
-  });
-  return peaks;
-}
+Tensor heatmap_argmax(const Tensor& heatmaps) { return decode("heatmap_argmax", heatmaps, false); }
 
 void refine_quarter_offset(const Tensor& heatmaps, Tensor& peaks) {
-  const Maps maps = check_heatmaps("refine_quarter_offset", heatmaps);
-  check_peaks("refine_quarter_offset", peaks, maps.n, maps.k);
-  const float* in = heatmaps.data<float>();
-  float* out = peaks.data<float>();
-  for_each_sample(maps.n, [&](std::int64_t i) {
-    refine_sample(in + i * maps.map_size(), maps, out + i * maps.k * 3);
-  });
+  check_heatmaps("refine_quarter_offset", heatmaps);
+  check_peaks("refine_quarter_offset", peaks, heatmaps.dim(0), heatmaps.dim(3));
+  const Device device = heatmaps.device();
+  Tensor on_device = peaks.to(device);
+  AKIMBO_KERNEL(device, heatmap_refine)
+  (exec_of(device), view_of(heatmaps), mutable_view_of(on_device));
+  if (!on_device.is_same(peaks)) peaks.copy_from(on_device.to(peaks.device()));
 }
 
 Affine heatmap_to_image(const CenterScale& region, Size2 heatmap) {
@@ -153,65 +105,47 @@ Tensor peaks_to_image(const Tensor& peaks, std::span<const Affine> matrices) {
 
 Tensor decode_heatmaps(const Tensor& heatmaps, std::span<const Affine> matrices,
                        const DecodeOptions& options) {
-  Tensor peaks = heatmap_argmax(heatmaps);
-  if (options.quarter_offset) refine_quarter_offset(heatmaps, peaks);
-  return peaks_to_image(peaks, matrices);
+  return peaks_to_image(decode("decode_heatmaps", heatmaps, options.quarter_offset), matrices);
 }
 
 Tensor unflip_heatmaps(const Tensor& mirrored, std::span<const int> flip_permutation, bool shift) {
-  const Maps maps = check_heatmaps("unflip_heatmaps", mirrored);
-  check_permutation("unflip_heatmaps", flip_permutation, maps.k);
-  Tensor result = Tensor::empty(mirrored.shape());
-  const float* in = mirrored.data<float>();
-  float* out = result.data<float>();
-  for_each_sample(maps.n, [&](std::int64_t i) {
-    const float* source = in + i * maps.map_size();
-    float* target = out + i * maps.map_size();
-    for_each_unflipped(maps, flip_permutation, shift,
-                       [&](std::int64_t to, std::int64_t from) { target[to] = source[from]; });
-  });
-  return result;
+  check_heatmaps("unflip_heatmaps", mirrored);
+  check_permutation("unflip_heatmaps", flip_permutation, mirrored.dim(3));
+  return unflip({}, mirrored, flip_permutation, shift);
 }
 
 Tensor average_flipped(const Tensor& heatmaps, const Tensor& mirrored,
                        std::span<const int> flip_permutation, bool shift) {
-  const Maps maps = check_heatmaps("average_flipped", heatmaps);
+  check_heatmaps("average_flipped", heatmaps);
   check_heatmaps("average_flipped", mirrored);
-  check_permutation("average_flipped", flip_permutation, maps.k);
-  if (heatmaps.shape() != mirrored.shape()) {
-    throw_error<ArgumentError>("[average_flipped] heatmaps {} and mirrored ones {} must agree",
-                               heatmaps.shape().str(), mirrored.shape().str());
+  check_permutation("average_flipped", flip_permutation, mirrored.dim(3));
+  if (heatmaps.shape() != mirrored.shape() || heatmaps.dtype() != mirrored.dtype() ||
+      heatmaps.device() != mirrored.device()) {
+    throw_error<ArgumentError>(
+        "[average_flipped] heatmaps {} and mirrored ones {} must agree, in dtype and device too",
+        heatmaps.shape().str(), mirrored.shape().str());
   }
-  Tensor result = Tensor::empty(heatmaps.shape());
-  const float* plain = heatmaps.data<float>();
-  const float* flipped = mirrored.data<float>();
-  float* out = result.data<float>();
-  for_each_sample(maps.n, [&](std::int64_t i) {
-    const std::int64_t start = i * maps.map_size();
-    for_each_unflipped(maps, flip_permutation, shift, [&](std::int64_t to, std::int64_t from) {
-      out[start + to] = (plain[start + to] + flipped[start + from]) * 0.5f;
-    });
-  });
-  return result;
+  return unflip(heatmaps, mirrored, flip_permutation, shift);
 }
 
 HeatmapAccuracy heatmap_accuracy(const Tensor& output, const Tensor& target) {
-  const Maps maps = check_heatmaps("heatmap_accuracy", output);
+  check_heatmaps("heatmap_accuracy", output);
   check_heatmaps("heatmap_accuracy", target);
   if (output.shape() != target.shape()) {
     throw_error<ArgumentError>("[heatmap_accuracy] output {} and target {} must agree",
                                output.shape().str(), target.shape().str());
   }
   const Tensor predicted = heatmap_argmax(output), wanted = heatmap_argmax(target);
-  const double norm_x = static_cast<double>(maps.h) / 10.0;  // exchanged on purpose, see header
-  const double norm_y = static_cast<double>(maps.w) / 10.0;
+  const std::int64_t num_samples = output.dim(0), num_keypoints = output.dim(3);
+  const double norm_x = static_cast<double>(output.dim(1)) / 10.0;  // exchanged, see header
+  const double norm_y = static_cast<double>(output.dim(2)) / 10.0;
   HeatmapAccuracy result;
   double sum = 0.0;
-  for (std::int64_t k = 0; k < maps.k; ++k) {
+  for (std::int64_t k = 0; k < num_keypoints; ++k) {
     int counted = 0, right = 0;
-    for (std::int64_t i = 0; i < maps.n; ++i) {
-      const float* p = predicted.data<float>() + (i * maps.k + k) * 3;
-      const float* t = wanted.data<float>() + (i * maps.k + k) * 3;
+    for (std::int64_t i = 0; i < num_samples; ++i) {
+      const float* p = predicted.data<float>() + (i * num_keypoints + k) * 3;
+      const float* t = wanted.data<float>() + (i * num_keypoints + k) * 3;
       if (!(t[0] > 1.0f && t[1] > 1.0f)) continue;
       const double dx = p[0] / norm_x - t[0] / norm_x;
       const double dy = p[1] / norm_y - t[1] / norm_y;

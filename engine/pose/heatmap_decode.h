@@ -1,5 +1,6 @@
 // From heatmaps back to keypoints: arg-max, quarter-cell offset, the way back to the image, the
-// averaging of a mirrored pass, and the accuracy that training logs. All on the CPU, f32.
+// averaging of a mirrored pass, and the accuracy that training logs. Heatmaps are f32, on a GPU
+// also bf16 or f16, and are read where they lie; peaks are f32 on the CPU.
 #pragma once
 
 #include <span>
