@@ -6,10 +6,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/core/device_allocator.h"
 #include "engine/core/error.h"
+#include "kernels/device_runtime.h"
 
 namespace akimbo {
 namespace {
+
+namespace cuda = kernels::cuda;
 
 constexpr std::size_t kAlignment = 64;
 
@@ -95,34 +99,100 @@ CpuAllocator& cpu_allocator() {
   return *allocator;
 }
 
-void require_cpu(Device device) {
-  if (!device.is_cpu()) throw_error<DeviceError>("[memory] no memory on {}", device.str());
+// Pinned blocks by size class, or plain ones where no GPU can use pinned memory.
+class PinnedAllocator {
+ public:
+  void* allocate(std::size_t bytes) {
+    const std::size_t size = size_class(bytes);
+    const std::lock_guard lock(mutex_);
+    void* pointer = nullptr;
+    if (auto it = free_.find(size); it != free_.end() && !it->second.empty()) {
+      pointer = it->second.back();
+      it->second.pop_back();
+    } else {
+      pointer = cuda::allocate_pinned(size);
+    }
+    if (pointer == nullptr) {
+      throw_error<DeviceError>(
+          "[memory] {} bytes of pinned host memory were asked for and the system has no more; "
+          "lower the batch size or the input size",
+          bytes);
+    }
+    size_of_[pointer] = size;
+    return pointer;
+  }
+  void free(void* pointer) noexcept {
+    const std::lock_guard lock(mutex_);
+    const auto it = size_of_.find(pointer);
+    if (it == size_of_.end()) return;
+    free_[it->second].push_back(pointer);
+    size_of_.erase(it);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::size_t, std::vector<void*>> free_;
+  std::unordered_map<void*, std::size_t> size_of_;
+};
+
+PinnedAllocator& pinned_allocator() {
+  static auto* allocator = new PinnedAllocator;
+  return *allocator;
 }
 
 }  // namespace
 
 void* allocate_memory(Device device, std::size_t bytes) {
-  require_cpu(device);
+  if (device.is_cuda()) return device_allocator(device.index).allocate(bytes);
   return cpu_allocator().allocate(bytes);
 }
 
-void free_memory(Device, void* pointer) noexcept {
-  if (pointer != nullptr) cpu_allocator().free(pointer);
+void free_memory(Device device, void* pointer) noexcept {
+  if (pointer == nullptr) return;
+  if (device.is_cuda()) return device_allocator(device.index).free(pointer);
+  cpu_allocator().free(pointer);
+}
+
+void* allocate_pinned_memory(std::size_t bytes) {
+  return num_gpus() > 0 ? pinned_allocator().allocate(bytes) : cpu_allocator().allocate(bytes);
+}
+
+void free_pinned_memory(void* pointer) noexcept {
+  if (pointer == nullptr) return;
+  if (num_gpus() > 0) return pinned_allocator().free(pointer);
+  cpu_allocator().free(pointer);
 }
 
 MemoryReport memory_report(Device device) {
-  require_cpu(device);
+  if (device.is_cuda()) return device_allocator(device.index).report();
   return cpu_allocator().report();
 }
 
 void reset_peak_memory(Device device) {
-  require_cpu(device);
+  if (device.is_cuda()) return device_allocator(device.index).reset_peak();
   cpu_allocator().reset_peak();
 }
 
 void release_cached_memory(Device device) {
-  require_cpu(device);
+  if (device.is_cuda()) return device_allocator(device.index).release_cached();
   cpu_allocator().release();
 }
+
+void set_memory_cache(Device device, bool on) {
+  if (device.is_cuda()) device_allocator(device.index).set_cache(on);
+}
+
+MemoryPool::MemoryPool(Device device)
+    : allocator_(device_allocator(device.index)), state_(allocator_.open_pool()) {}
+
+MemoryPool::~MemoryPool() { allocator_.close_pool(state_); }
+
+std::size_t MemoryPool::size_bytes() const { return allocator_.pool_bytes(state_); }
+
+MemoryPool::Scope::Scope(MemoryPool& pool) : previous_(DeviceAllocator::current_pool()) {
+  DeviceAllocator::current_pool() = pool.state_;
+}
+
+MemoryPool::Scope::~Scope() { DeviceAllocator::current_pool() = previous_; }
 
 }  // namespace akimbo

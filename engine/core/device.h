@@ -1,4 +1,4 @@
-// Where a tensor lives.
+// Where a tensor lives, and how a device computes.
 #pragma once
 
 #include <string>
@@ -19,8 +19,29 @@ struct Device {
 
 inline constexpr Device kCpu{};
 
-// "cpu", "cuda", "cuda:1" or "auto" (the first GPU if there is one, else the CPU). Throws
-// ArgumentError for another text, DeviceError when the device asked for is not there.
+// "cpu", "cuda", "cuda:1" or "auto" (the first GPU if there is one, else the CPU; never the
+// emulated GPU of the tests). Throws ArgumentError for another text, DeviceError that says why
+// when the device asked for is not there.
 [[nodiscard]] Device parse_device(std::string_view text);
+
+// GPUs that this program can use, and why there is none ("" otherwise).
+[[nodiscard]] int num_gpus();
+[[nodiscard]] std::string no_gpu_reason();
+
+// Facts about a device, for people: "NVIDIA H200, sm_90, 132 multiprocessors, 139.8 GiB".
+[[nodiscard]] std::string describe_device(Device device);
+// "CUDA 13.0 (sm_90a compute_80)", "" when the program was built without.
+[[nodiscard]] std::string cuda_build();
+
+// Waits until everything that was given to the device is done. Nothing on the CPU.
+void synchronize(Device device);
+
+// How kernels of every GPU compute from now on. The CPU is always deterministic and exact.
+struct ComputeMode {
+  bool deterministic = false;  // only kernels whose sums have a fixed order
+  bool tf32 = false;           // products of f32 may round their factors to 10 bits
+};
+void set_compute_mode(const ComputeMode& mode);
+[[nodiscard]] ComputeMode compute_mode();
 
 }  // namespace akimbo

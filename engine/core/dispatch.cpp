@@ -1,24 +1,81 @@
 #include "engine/core/dispatch.h"
 
+#include <array>
+#include <mutex>
+
 #include "engine/core/allocator.h"
 #include "engine/core/error.h"
+#include "kernels/device_runtime.h"
 
 namespace akimbo {
 namespace {
 
-class CpuScratch final : public kernels::ScratchSource {
+namespace cuda = kernels::cuda;
+
+class TensorScratch final : public kernels::ScratchSource {
  public:
-  void* allocate(std::size_t bytes) override { return allocate_memory(kCpu, bytes); }
-  void release(void* pointer) noexcept override { free_memory(kCpu, pointer); }
+  explicit TensorScratch(Device device) : device_(device) {}
+  void* allocate(std::size_t bytes) override { return allocate_memory(device_, bytes); }
+  void release(void* pointer) noexcept override { free_memory(device_, pointer); }
+
+ private:
+  Device device_;
 };
+
+// One stream of computation per GPU, which all threads share: memory is handed from tensor to
+// tensor in its order.
+struct GpuContext {
+  explicit GpuContext(int index) : scratch({Device::Kind::cuda, index}) {
+    exec = {.scratch = &scratch, .stream = cuda::create_stream(index)};
+  }
+  TensorScratch scratch;
+  kernels::Exec exec;
+};
+
+struct Gpus {
+  std::mutex mutex;
+  std::array<GpuContext*, 64> contexts{};  // never destroyed, as their memory is not
+  ComputeMode mode;
+};
+
+Gpus& gpus() {
+  static auto* value = new Gpus;
+  return *value;
+}
+
+void apply(const ComputeMode& mode, kernels::Exec& exec) {
+  exec.deterministic = mode.deterministic;
+  exec.tf32 = mode.tf32;
+}
 
 }  // namespace
 
 const kernels::Exec& exec_of(Device device) {
-  static CpuScratch scratch;
+  static TensorScratch scratch(kCpu);
   static const kernels::Exec exec{.scratch = &scratch};
-  if (!device.is_cpu()) throw_no_kernel(device, "exec_of");
-  return exec;
+  if (device.is_cpu()) return exec;
+  cuda::set_device(device.index);
+  Gpus& all = gpus();
+  const std::lock_guard lock(all.mutex);
+  GpuContext*& context = all.contexts[static_cast<std::size_t>(device.index)];
+  if (context == nullptr) {
+    context = new GpuContext(device.index);
+    apply(all.mode, context->exec);
+  }
+  return context->exec;
+}
+
+void set_compute_mode(const ComputeMode& mode) {
+  const std::lock_guard lock(gpus().mutex);
+  gpus().mode = mode;
+  for (GpuContext* context : gpus().contexts) {
+    if (context != nullptr) apply(mode, context->exec);
+  }
+}
+
+ComputeMode compute_mode() {
+  const std::lock_guard lock(gpus().mutex);
+  return gpus().mode;
 }
 
 kernels::ConstView view_of(const Tensor& tensor) {

@@ -25,7 +25,7 @@ namespace akimbo {
 #define AKIMBO_KERNEL(device, name) \
   ((device).is_cuda() ? &::akimbo::kernels::cuda::name : &::akimbo::kernels::cpu::name)
 #else
-#define AKIMBO_KERNEL(device, name)                                          \
-  ((device).is_cpu() ? &::akimbo::kernels::cpu::name                         \
+#define AKIMBO_KERNEL(device, name)                  \
+  ((device).is_cpu() ? &::akimbo::kernels::cpu::name \
                      : (::akimbo::throw_no_kernel((device), #name), nullptr))
 #endif

@@ -1,24 +1,46 @@
 #include "engine/core/tensor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "engine/core/allocator.h"
+#include "engine/core/dispatch.h"
 #include "engine/core/error.h"
+#include "engine/core/write_recorder.h"
+#include "kernels/common/convert.h"
 #include "kernels/common/visit_dtype.h"
+#include "kernels/device_runtime.h"
+#include "kernels/elementwise.h"
 
 namespace akimbo {
 
-struct Tensor::Storage {
-  Storage(Device where, std::size_t bytes)
-      : device(where), pointer(allocate_memory(where, bytes)) {}
-  ~Storage() { free_memory(device, pointer); }
+namespace cuda = kernels::cuda;
+
+namespace {
+thread_local WriteRecorder* t_recorder = nullptr;
+}  // namespace
+
+struct Tensor::Storage : std::enable_shared_from_this<Storage> {
+  Storage(Device where, std::size_t bytes, bool is_pinned)
+      : device(where),
+        pinned(is_pinned),
+        pointer(is_pinned ? allocate_pinned_memory(bytes) : allocate_memory(where, bytes)) {}
+  ~Storage() {
+    if (pinned) {
+      free_pinned_memory(pointer);
+    } else {
+      free_memory(device, pointer);
+    }
+  }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
   Device device;
+  bool pinned;  // host memory that GPUs copy from and to beside their work
   void* pointer;
   std::uint64_t version = 0;
+  const std::uint64_t made_under = t_recorder != nullptr ? t_recorder->id() : 0;
 };
 
 struct Tensor::Impl {
@@ -32,29 +54,6 @@ struct Tensor::Impl {
 };
 
 namespace {
-
-template <typename To, typename From>
-void convert_elements(const From* from, To* to, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    if constexpr (std::is_same_v<To, From>) {
-      to[i] = from[i];
-    } else if constexpr (sizeof(To) == 8 && std::is_integral_v<To> && std::is_integral_v<From>) {
-      to[i] = static_cast<To>(from[i]);
-    } else if constexpr (std::is_same_v<From, double> || std::is_integral_v<From>) {
-      if constexpr (std::is_arithmetic_v<To>) {
-        to[i] = static_cast<To>(from[i]);
-      } else {
-        to[i] = To(static_cast<float>(from[i]));
-      }
-    } else {
-      if constexpr (std::is_arithmetic_v<To>) {
-        to[i] = static_cast<To>(static_cast<float>(from[i]));
-      } else {
-        to[i] = To(static_cast<float>(from[i]));
-      }
-    }
-  }
-}
 
 void require_cpu(const Tensor& tensor, const char* what) {
   if (!tensor.device().is_cpu()) {
@@ -70,7 +69,7 @@ Tensor::Impl& Tensor::impl() const {
   return *impl_;
 }
 
-Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+Tensor Tensor::make(const Shape& shape, DType dtype, Device device, bool pinned) {
   for (const std::int64_t d : shape) {
     if (d < 0) throw_error<ArgumentError>("[tensor] shape {} has a negative extent", shape.str());
   }
@@ -78,14 +77,21 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   impl->shape = shape;
   impl->dtype = dtype;
   impl->storage = std::make_shared<Storage>(
-      device, static_cast<std::size_t>(shape.numel()) * dtype_bytes(dtype));
+      device, static_cast<std::size_t>(shape.numel()) * dtype_bytes(dtype), pinned);
   return Tensor(std::move(impl));
+}
+
+Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  return make(shape, dtype, device, false);
+}
+
+Tensor Tensor::empty_pinned(const Shape& shape, DType dtype) {
+  return make(shape, dtype, kCpu, true);
 }
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   Tensor t = empty(shape, dtype, device);
-  require_cpu(t, "zeros");
-  std::memset(t.impl().storage->pointer, 0, t.num_bytes());
+  t.fill(0);
   return t;
 }
 
@@ -149,9 +155,9 @@ const T* Tensor::data() const {
   return static_cast<const T*>(raw());
 }
 
-#define AKIMBO_INSTANTIATE(T)                                                        \
-  template T* Tensor::data<T>();                                                     \
-  template const T* Tensor::data<T>() const;                                         \
+#define AKIMBO_INSTANTIATE(T)                \
+  template T* Tensor::data<T>();             \
+  template const T* Tensor::data<T>() const; \
   template Tensor Tensor::from_values<T>(const Shape&, std::span<const T>);
 AKIMBO_INSTANTIATE(double)
 AKIMBO_INSTANTIATE(float)
@@ -214,7 +220,31 @@ Tensor Tensor::to(DType dtype) const {
 
 Tensor Tensor::to(Device device) const {
   if (device == this->device()) return *this;
-  throw_error<DeviceError>("[tensor] no copy from {} to {}", this->device().str(), device.str());
+  Tensor copy = empty(shape(), dtype(), device);
+  copy.copy_from(*this);
+  return copy;
+}
+
+bool Tensor::is_pinned() const { return impl().storage->pinned; }
+
+// Same shape and dtype.
+void Tensor::copy_bytes(const Tensor& source) {
+  const Device from = source.device(), to = device();
+  if (from.is_cpu() && to.is_cpu()) {
+    std::memmove(raw(), source.raw(), num_bytes());
+  } else if (from.is_cpu()) {
+    const auto stream = exec_of(to).stream;
+    cuda::copy_to_device(raw(), source.raw(), num_bytes(), stream);
+    if (source.is_pinned() && !cuda::is_capturing(stream)) cuda::synchronize(stream);
+  } else if (to.is_cpu()) {
+    const auto stream = exec_of(from).stream;
+    cuda::copy_to_host(raw(), source.raw(), num_bytes(), stream);
+    if (!is_pinned() || !cuda::is_capturing(stream)) cuda::synchronize(stream);
+  } else {
+    if (from != to) cuda::synchronize(exec_of(from).stream);
+    cuda::copy_on_device(raw(), source.raw(), num_bytes(), exec_of(to).stream);
+    if (from != to) cuda::synchronize(exec_of(to).stream);  // the source may be freed now
+  }
 }
 
 void Tensor::copy_from(const Tensor& source) {
@@ -222,27 +252,23 @@ void Tensor::copy_from(const Tensor& source) {
     throw_error<ArgumentError>("[copy] source {} and destination {} differ in shape",
                                source.shape().str(), shape().str());
   }
-  require_cpu(*this, "copy_from");
-  require_cpu(source, "copy_from");
   bump_version();
-  if (source.dtype() == dtype()) {
-    if (numel() > 0) std::memmove(raw(), source.raw(), num_bytes());
-    return;
-  }
-  kernels::visit_dtype(source.dtype(), [&]<typename From>() {
-    kernels::visit_dtype(dtype(), [&]<typename To>() {
-      convert_elements(static_cast<const From*>(source.raw()), static_cast<To*>(raw()), numel());
-    });
-  });
+  if (numel() == 0) return;
+  if (source.dtype() == dtype()) return copy_bytes(source);
+  if (source.device() != device()) return copy_bytes(source.to(dtype()));
+  AKIMBO_KERNEL(device(), cast_forward)(exec_of(device()), view_of(source), mutable_view_of(*this));
 }
 
 void Tensor::fill(double value) {
-  require_cpu(*this, "fill");
   bump_version();
   kernels::visit_dtype(dtype(), [&]<typename T>() {
-    T element;
-    convert_elements(&value, &element, 1);
-    std::fill_n(static_cast<T*>(raw()), numel(), element);
+    const T element = kernels::convert_element<T>(value);
+    if (device().is_cpu()) {
+      std::fill_n(static_cast<T*>(raw()), numel(), element);
+    } else {
+      cuda::fill(raw(), &element, sizeof(T), static_cast<std::size_t>(numel()),
+                 exec_of(device()).stream);
+    }
   });
 }
 
@@ -262,7 +288,33 @@ void Tensor::set_grad(const Tensor& grad) { impl().grad = grad; }
 Tensor Tensor::detach() const { return view(shape()); }
 
 std::uint64_t Tensor::version() const { return impl().storage->version; }
-void Tensor::bump_version() { ++impl().storage->version; }
+void Tensor::bump_version() {
+  Storage& storage = *impl().storage;
+  ++storage.version;
+  if (t_recorder != nullptr && storage.made_under != t_recorder->id()) {
+    t_recorder->add(&storage.version, storage.shared_from_this());
+  }
+}
+
+WriteRecorder::WriteRecorder() : previous_(t_recorder) {
+  static std::atomic<std::uint64_t> count{0};
+  id_ = ++count;
+  t_recorder = this;
+}
+
+WriteRecorder::~WriteRecorder() { stop(); }
+
+void WriteRecorder::stop() {
+  if (t_recorder == this) t_recorder = previous_;
+}
+
+void WriteRecorder::add(std::uint64_t* version, std::shared_ptr<void> owner) {
+  written_.emplace(version, std::move(owner));
+}
+
+void WriteRecorder::count_writes() {
+  for (const auto& [version, owner] : written_) ++*version;
+}
 
 const std::shared_ptr<autograd::Node>& Tensor::grad_node() const { return impl().grad_node; }
 void Tensor::set_grad_node(std::shared_ptr<autograd::Node> node) {

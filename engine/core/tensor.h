@@ -30,6 +30,8 @@ class Tensor {
                                     Device device = kCpu);
   [[nodiscard]] static Tensor full(const Shape& shape, double value, DType dtype = DType::f32,
                                    Device device = kCpu);
+  // On the CPU, in memory that GPUs copy from beside their work (allocator.h).
+  [[nodiscard]] static Tensor empty_pinned(const Shape& shape, DType dtype = DType::f32);
   // Copies `values`; throws ArgumentError unless their number is shape.numel().
   template <typename T>
   [[nodiscard]] static Tensor from_values(const Shape& shape, std::span<const T> values);
@@ -48,6 +50,7 @@ class Tensor {
   [[nodiscard]] std::size_t num_bytes() const;
   [[nodiscard]] DType dtype() const;
   [[nodiscard]] Device device() const;
+  [[nodiscard]] bool is_pinned() const;
   // True when both refer to the same elements.
   [[nodiscard]] bool is_same(const Tensor& other) const;
 
@@ -75,7 +78,8 @@ class Tensor {
   [[nodiscard]] Tensor clone() const;
   [[nodiscard]] Tensor to(DType dtype) const;    // itself when the dtype is that already
   [[nodiscard]] Tensor to(Device device) const;  // itself when on that device already
-  // Writes the elements of `source` (same shape; converted to this dtype) over this tensor's.
+  // Writes the elements of `source` (same shape; converted to this dtype; any device) over this
+  // tensor's. What comes to the CPU is there when the call returns.
   void copy_from(const Tensor& source);
   void fill(double value);
 
@@ -103,6 +107,8 @@ class Tensor {
   struct Storage;
   struct Impl;
   explicit Tensor(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  static Tensor make(const Shape& shape, DType dtype, Device device, bool pinned);
+  void copy_bytes(const Tensor& source);
   [[nodiscard]] Impl& impl() const;
 
   std::shared_ptr<Impl> impl_;

@@ -2,6 +2,7 @@
 // with the call that saw it, and whether the process can go on.
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -340,8 +341,13 @@ void copy_on_device(void* to, const void* from, std::size_t bytes, Stream stream
 void fill(void* to, const void* element, std::size_t element_bytes, std::size_t count,
           Stream stream) {
   if (count == 0) return;
+  const auto* bytes = static_cast<const unsigned char*>(element);
+  if (std::count(bytes, bytes + element_bytes, bytes[0]) ==
+      static_cast<std::ptrdiff_t>(element_bytes)) {  // zeros, most of all
+    check(cudaMemsetAsync(to, bytes[0], element_bytes * count, stream_of(stream)), "a fill");
+    return;
+  }
   switch (element_bytes) {
-    case 1: return fill_elements<unsigned char>(to, element, count, stream);
     case 2: return fill_elements<unsigned short>(to, element, count, stream);
     case 4: return fill_elements<unsigned int>(to, element, count, stream);
     case 8: return fill_elements<unsigned long long>(to, element, count, stream);
