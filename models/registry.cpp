@@ -2,19 +2,24 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "engine/core/error.h"
 #include "engine/core/text.h"
+#include "models/estimators/pose_hrnet.h"
 #include "models/estimators/pose_resnet.h"
 
 namespace akimbo::models {
 namespace {
 
 using Builder = std::unique_ptr<Network> (*)(const Json& section, std::int64_t num_keypoints);
+using HeatmapSide = std::int64_t (*)(const Json& section, std::int64_t input_side);
 
 struct Entry {
   const char* name;
   const char* defaults;  // JSON object of every option
   Builder build;
+  HeatmapSide heatmap_side;
 };
 
 [[noreturn]] void wrong_value(const char* key, const Json& value, const char* wanted) {
@@ -68,12 +73,40 @@ std::unique_ptr<Network> build_pose_resnet(const Json& section, std::int64_t num
                         .num_keypoints = num_keypoints});
 }
 
+// A ResNet divides by 32, rounding up at each halving; each transposed convolution doubles.
+std::int64_t pose_resnet_heatmap_side(const Json& section, std::int64_t input_side) {
+  const auto num_deconvs = static_cast<std::int64_t>(section.at("deconv_filters").size());
+  return ((input_side + 31) / 32) << std::min<std::int64_t>(num_deconvs, 16);
+}
+
+std::unique_ptr<Network> build_pose_hrnet(const Json& section, std::int64_t num_keypoints) {
+  HRNetOptions backbone{.width = static_cast<int>(integer_of(section, "width")),
+                        .blocks = static_cast<int>(integer_of(section, "blocks"))};
+  const auto modules = integers_of(section, "modules");
+  if (modules.size() != backbone.modules.size()) {
+    wrong_value("modules", section.at("modules"), "the counts of stages 2, 3 and 4 are wanted");
+  }
+  std::copy(modules.begin(), modules.end(), backbone.modules.begin());
+  return std::make_unique<PoseHRNet>(
+      PoseHRNetOptions{.backbone = backbone, .num_keypoints = num_keypoints});
+}
+
+std::int64_t pose_hrnet_heatmap_side(const Json&, std::int64_t input_side) {
+  if (input_side % 32 != 0) {
+    throw_error<ConfigError>("[model] pose_hrnet takes sides that are multiples of 32, not {}",
+                             input_side);
+  }
+  return input_side / 4;
+}
+
 // Explicit, because objects that register themselves can be dropped by the linker.
 constexpr Entry kNetworks[] = {
+    {"pose_hrnet", R"({"width": 32, "modules": [1, 4, 3], "blocks": 4})", build_pose_hrnet,
+     pose_hrnet_heatmap_side},
     {"pose_resnet",
      R"({"depth": 50, "style": "pytorch", "width": 64, "deconv_filters": [256, 256, 256],
          "deconv_kernels": [4, 4, 4], "deconv_with_bias": false, "final_kernel": 1})",
-     build_pose_resnet},
+     build_pose_resnet, pose_resnet_heatmap_side},
 };
 
 const Entry& find_network(const std::string& name) {
@@ -116,6 +149,10 @@ std::vector<std::string> network_names() {
   std::vector<std::string> names;
   for (const Entry& entry : kNetworks) names.emplace_back(entry.name);
   return names;
+}
+
+std::int64_t heatmap_side(const Json& section, std::int64_t input_side) {
+  return find_network(section.at("name").get<std::string>()).heatmap_side(section, input_side);
 }
 
 Json default_section(const std::string& name) {

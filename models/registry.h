@@ -23,4 +23,8 @@ namespace akimbo::models {
 // say nothing.
 [[nodiscard]] Json default_section(const std::string& name);
 
+// Side of the heatmaps that the network of this resolved section makes of an input of that side.
+// Throws ConfigError for a side that the network does not take.
+[[nodiscard]] std::int64_t heatmap_side(const Json& section, std::int64_t input_side);
+
 }  // namespace akimbo::models

@@ -125,24 +125,19 @@ void describe(Fields& f, Config& c) {
 
 namespace {
 
-// A ResNet divides by 32, rounding up at each halving; each transposed convolution doubles.
-int heatmap_side(int input_side, std::size_t num_deconvs) {
-  const int rounded_up = (input_side + 31) / 32;
-  return rounded_up << num_deconvs;
-}
-
-// Networks with transposed convolutions say by them how large their heatmaps are.
+// A network says how large its heatmaps are.
 void check_sizes_agree(const Config& c) {
-  if (!c.model.contains("deconv_filters")) return;
-  const std::size_t num_deconvs = c.model["deconv_filters"].size();
-  const PixelSize made{heatmap_side(c.codec.input_size.width, num_deconvs),
-                       heatmap_side(c.codec.input_size.height, num_deconvs)};
+  const auto side = [&](int input_side) {
+    return static_cast<int>(models::heatmap_side(c.model, input_side));
+  };
+  const PixelSize made{side(c.codec.input_size.width), side(c.codec.input_size.height)};
   if (made != c.codec.heatmap_size) {
     throw_error<ConfigError>(
-        "[config] codec.heatmap_size is [{}, {}], but the network makes [{}, {}] of "
-        "codec.input_size [{}, {}] with {} transposed convolutions; change one of them",
-        c.codec.heatmap_size.width, c.codec.heatmap_size.height, made.width, made.height,
-        c.codec.input_size.width, c.codec.input_size.height, num_deconvs);
+        "[config] codec.heatmap_size is [{}, {}], but {} makes [{}, {}] of codec.input_size [{}, "
+        "{}]; change one of them",
+        c.codec.heatmap_size.width, c.codec.heatmap_size.height,
+        c.model.at("name").get<std::string>(), made.width, made.height, c.codec.input_size.width,
+        c.codec.input_size.height);
   }
 }
 

@@ -2,31 +2,24 @@
 // and of the pose networks built on it: conv1, bn1, layer1 .. layer4.
 #pragma once
 
-#include <memory>
-
 #include "engine/nn/layers.h"
 #include "engine/nn/module.h"
+#include "models/backbones/residual_block.h"
 
 namespace akimbo::models {
 
-// Where the stride of a bottleneck is: on its 3x3 (pytorch) or on its first 1x1 (caffe). Tensors
-// are the same. As in the published code, caffe always builds bottlenecks, for depths 18 and 34
-// too, which then are no ResNet-18 and -34 any more.
-enum class ResNetStyle { pytorch, caffe };
-
 struct ResNetOptions {
   int depth = 50;  // 18, 34, 50, 101 or 152
+  // As in the published code, caffe always builds bottlenecks, for depths 18 and 34 too, which then
+  // are no ResNet-18 and -34 any more.
   ResNetStyle style = ResNetStyle::pytorch;
   int width = 64;  // channels of the stem and of layer 1's planes; 64 as published, less for speed
 };
-
-class ResNetBlock;
 
 class ResNet final : public nn::Module {
  public:
   // Throws ArgumentError for another depth, or a width outside 1 to 1024.
   explicit ResNet(const ResNetOptions& options);
-  ~ResNet() override;
 
   // x [N,H,W,3], returns [N,H/32,W/32,C].
   [[nodiscard]] Tensor forward(const Tensor& x);
@@ -39,7 +32,7 @@ class ResNet final : public nn::Module {
  private:
   nn::Conv2d conv1_;
   nn::BatchNorm2d bn1_;
-  nn::ModuleList<ResNetBlock> layers_[4];
+  nn::ModuleList<ResidualBlock> layers_[4];
   std::int64_t out_channels_;  // of the last layer added
 };
 

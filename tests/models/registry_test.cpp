@@ -21,7 +21,7 @@ void expect_refused(const Json& section, const std::string& part) {
 
 TEST(Registry, EveryNetworkBuildsFromItsDefaultsAndRuns) {
   for (const std::string& name : network_names()) {
-    const auto network = build_network({{"name", name}, {"depth", 18}}, 5);
+    const auto network = build_network({{"name", name}}, 5);
     network->init(1);
     network->eval();
     const autograd::NoGrad no_grad;
@@ -86,6 +86,8 @@ TEST(Registry, WrongSectionsAreExplained) {
   expect_refused({{"name", "pose_resnet"}, {"deconv_filters", {256, 0, 256}}}, "at least 1");
   expect_refused({{"name", "pose_resnet"}, {"final_kernel", 5}}, "1 and 3");
   expect_refused({{"name", "pose_resnet"}, {"deconv_with_bias", 1}}, "true or false");
+  expect_refused({{"name", "pose_hrnet"}, {"width", 0}}, "1 to 1024");
+  expect_refused({{"name", "pose_hrnet"}, {"modules", {1, 4}}}, "stages 2, 3 and 4");
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ TEST(Config, NamesTheKeyOfAWrongTypeOrRange) {
 }
 
 TEST(Config, RefusesSettingsThatContradictEachOther) {
-  EXPECT_NE(error_of(R"({"codec": {"heatmap_size": [24, 32]}})").find("network makes [48, 64]"),
+  EXPECT_NE(error_of(R"({"codec": {"heatmap_size": [24, 32]}})").find("pose_resnet makes [48, 64]"),
             std::string::npos);
   EXPECT_NE(error_of(R"({"train": {"schedule": {"milestones": [9, 3]}}})").find("must rise"),
             std::string::npos);

@@ -7,7 +7,7 @@
 #include "engine/autograd/node.h"
 #include "engine/ops/loss.h"
 #include "engine/optim/optimizer.h"
-#include "tests/models/estimators/pose_resnet_golden.h"
+#include "tests/models/estimators/network_golden.h"
 
 namespace akimbo::models {
 namespace {
