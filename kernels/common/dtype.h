@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "kernels/common/host_device.h"
+
 namespace akimbo {
 
 // bf16 and f16 are for storage; arithmetic on them is done in f32.
@@ -16,7 +18,7 @@ enum class DType : std::uint8_t { f64, f32, bf16, f16, i32, i64, u8 };
 struct BFloat16 {
   std::uint16_t bits = 0;
   BFloat16() = default;
-  explicit BFloat16(float value) {
+  AKIMBO_HD explicit BFloat16(float value) {
     const auto u = std::bit_cast<std::uint32_t>(value);
     if ((u & 0x7fffffffu) > 0x7f800000u) {
       bits = static_cast<std::uint16_t>((u >> 16) | 0x40u);
@@ -24,7 +26,7 @@ struct BFloat16 {
       bits = static_cast<std::uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
     }
   }
-  explicit operator float() const {
+  AKIMBO_HD explicit operator float() const {
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
   }
 };
@@ -33,7 +35,7 @@ struct BFloat16 {
 struct Float16 {
   std::uint16_t bits = 0;
   Float16() = default;
-  explicit Float16(float value) {
+  AKIMBO_HD explicit Float16(float value) {
     const auto u = std::bit_cast<std::uint32_t>(value);
     const std::uint16_t sign = static_cast<std::uint16_t>((u >> 16) & 0x8000u);
     const std::uint32_t magnitude = u & 0x7fffffffu;
@@ -50,7 +52,7 @@ struct Float16 {
       bits = static_cast<std::uint16_t>(sign | (rounded >> 13));
     }
   }
-  explicit operator float() const {
+  AKIMBO_HD explicit operator float() const {
     const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
     const std::uint32_t exponent = (bits >> 10) & 0x1fu;
     const std::uint32_t mantissa = bits & 0x3ffu;
