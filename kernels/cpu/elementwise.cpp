@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 
+#include "kernels/common/convert.h"
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
 #include "kernels/cpu/elementwise_simd.h"
@@ -67,18 +67,6 @@ void map_channels(ConstView a, ConstView b, View y, const F& f) {
   });
 }
 
-// One element in another dtype; 16-bit floating types go through f32.
-template <typename To, typename From>
-To converted(From value) {
-  if constexpr (!std::is_arithmetic_v<From>) {
-    return converted<To>(static_cast<float>(value));
-  } else if constexpr (!std::is_arithmetic_v<To>) {
-    return To(static_cast<float>(value));
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
 }  // namespace
 
 void cast_forward(const Exec&, ConstView x, View y) {
@@ -86,7 +74,7 @@ void cast_forward(const Exec&, ConstView x, View y) {
     visit_dtype(y.dtype, [&]<typename To>() {
       const From* px = x.data<From>();
       To* py = y.data<To>();
-      for_each_index(y.numel(), [=](std::int64_t i) { py[i] = converted<To>(px[i]); });
+      for_each_index(y.numel(), [=](std::int64_t i) { py[i] = convert_element<To>(px[i]); });
     });
   });
 }
