@@ -6,6 +6,8 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #include "kernels/common/exec.h"
 #include "kernels/cuda/launch_shape.h"
@@ -219,7 +221,7 @@ __device__ __forceinline__ void mma_tf32(float (&d)[4], const std::uint32_t (&a)
 // Throws DeviceFailure naming the kernel; with AKIMBO_SYNC=1 waits for it first.
 template <typename... Parameters, typename... Arguments>
 void launch(const Exec& exec, const char* name, const LaunchShape& shape,
-            void (*kernel)(Parameters...), const Arguments&... arguments) {
+            void (*kernel)(Parameters...), Arguments&&... arguments) {
   require_launchable(name, shape);
   if (shape.grid.volume() == 0) return;
   const auto dim3_of = [](const Extent3& e) {
@@ -231,7 +233,8 @@ void launch(const Exec& exec, const char* name, const LaunchShape& shape,
                                static_cast<int>(shape.shared_bytes));
   }
   kernel<<<dim3_of(shape.grid), dim3_of(shape.block), shape.shared_bytes,
-           static_cast<cudaStream_t>(exec.stream)>>>(static_cast<Parameters>(arguments)...);
+           static_cast<cudaStream_t>(exec.stream)>>>(
+      static_cast<Parameters>(std::forward<Arguments>(arguments))...);
   cuda::check_launch(name, exec.stream);
 }
 

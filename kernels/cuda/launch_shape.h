@@ -19,7 +19,7 @@ struct Extent3 {
 
 // launch() of an empty grid does nothing.
 struct LaunchShape {
-  Extent3 grid, block;
+  Extent3 grid = {}, block = {};
   std::size_t shared_bytes = 0;  // dynamic shared memory
 };
 

@@ -13,6 +13,7 @@
 #include "kernels/common/device_failure.h"
 #include "kernels/cuda/emulator/fiber.h"
 #include "kernels/cuda/emulator/indices.h"
+#include "kernels/cuda/emulator/sites.h"
 
 namespace akimbo::kernels::device::emulator {
 namespace {
@@ -46,6 +47,56 @@ struct Random {
     state ^= state << 17;
     return static_cast<std::uint32_t>(((state >> 32) * count) >> 32);
   }
+};
+
+// The threads that can go on, and who does. Drawing threads evenly would keep all warps in step,
+// and hide that one may run far ahead: so in each interval between barriers it is drawn anew how
+// long one warp is kept to.
+class ReadyThreads {
+ public:
+  explicit ReadyThreads(std::size_t num_threads)
+      : lanes_((num_threads + kLanes - 1) / kLanes), num_threads_(static_cast<int>(num_threads)) {}
+
+  void add_all(Random& random) {
+    warps_.clear();
+    for (auto& lanes : lanes_) lanes.clear();
+    for (int thread = 0; thread < num_threads_; ++thread) add(thread);
+    constexpr std::uint32_t kChances[] = {0, 250, 256, 256, 256, 256, 256, 256};  // of 256
+    chance_to_stay_ = kChances[random.below(8)];
+    at_ = 0;
+  }
+  void add(int thread) {
+    auto& lanes = lanes_[static_cast<std::size_t>(thread / kLanes)];
+    if (lanes.empty()) warps_.push_back(thread / kLanes);
+    lanes.push_back(thread);
+  }
+  [[nodiscard]] bool empty() const { return warps_.empty(); }
+  int take(Random& random) {
+    const bool stays = at_ < warps_.size() && warps_[at_] == warp_ &&
+                       (chance_to_stay_ == 256 || random.below(256) < chance_to_stay_);
+    if (!stays) at_ = random.below(static_cast<std::uint32_t>(warps_.size()));
+    warp_ = warps_[at_];
+    auto& lanes = lanes_[static_cast<std::size_t>(warp_)];
+    const auto lane = random.below(static_cast<std::uint32_t>(lanes.size()));
+    const int thread = lanes[lane];
+    lanes[lane] = lanes.back();
+    lanes.pop_back();
+    if (lanes.empty()) {
+      // Where the warp is found when the thread just taken makes it ready again.
+      warps_[at_] = warps_.back();
+      warps_.pop_back();
+      at_ = warps_.size();
+    }
+    return thread;
+  }
+
+ private:
+  std::vector<std::vector<int>> lanes_;  // ready ones of each warp
+  std::vector<int> warps_;               // that have any
+  int num_threads_;
+  std::uint32_t chance_to_stay_ = 0;
+  std::size_t at_ = 0;  // place in warps_ of the warp taken from last
+  int warp_ = -1;
 };
 
 // Thrown through the threads of a block that another thread's fault has ended.
@@ -144,7 +195,6 @@ class Block {
  private:
   void start_over();
   void enter(int thread);
-  int take_ready();
   static void run_threads(void* block);
   void run_thread();
   void suspend();
@@ -159,8 +209,8 @@ class Block {
   LaunchShape shape_;
   const std::function<void()>& body_;
   std::vector<Thread> threads_;
-  std::vector<int> ready_;
   std::vector<int> num_at_warp_;
+  ReadyThreads ready_;
   std::vector<std::unique_ptr<SharedMemory>> shared_;
   std::size_t num_shared_used_ = 0;
   std::size_t shared_bytes_ = 0;
@@ -191,7 +241,8 @@ Block::Block(const char* name, const LaunchShape& shape, const std::function<voi
       shape_(shape),
       body_(body),
       threads_(static_cast<std::size_t>(shape.block.volume())),
-      num_at_warp_((threads_.size() + kLanes - 1) / kLanes) {
+      num_at_warp_((threads_.size() + kLanes - 1) / kLanes),
+      ready_(threads_.size()) {
   unsigned i = 0;
   const auto bx = static_cast<unsigned>(shape.block.x), by = static_cast<unsigned>(shape.block.y);
   for (Thread& thread : threads_) {
@@ -204,8 +255,7 @@ Block::Block(const char* name, const LaunchShape& shape, const std::function<voi
 Block::~Block() = default;
 
 void Block::start_over() {
-  ready_.resize(threads_.size());
-  std::iota(ready_.begin(), ready_.end(), 0);
+  ready_.add_all(random_);
   for (Thread& thread : threads_) {
     thread.state = Thread::State::fresh;
     thread.copies.clear();
@@ -218,14 +268,6 @@ void Block::start_over() {
 #endif
   num_shared_used_ = 0;
   shared_bytes_ = shape_.shared_bytes;
-}
-
-int Block::take_ready() {
-  const auto at = random_.below(static_cast<std::uint32_t>(ready_.size()));
-  const int thread = ready_[at];
-  ready_[at] = ready_.back();
-  ready_.pop_back();
-  return thread;
 }
 
 void Block::enter(int thread) {
@@ -245,7 +287,7 @@ void Block::run(const Index3& index) {
   garbage_ = state >> 63 != 0 ? 0xff : 0x7b;
   start_over();
   while (failure_ == nullptr && (next_ >= 0 || !ready_.empty())) {
-    enter(next_ >= 0 ? next_ : take_ready());
+    enter(next_ >= 0 ? next_ : ready_.take(random_));
     next_ = -1;
     Thread& thread = *current_;
     if (thread.state == Thread::State::fresh) {
@@ -272,7 +314,7 @@ void Block::run_threads(void* argument) {
   for (;;) {
     block.run_thread();
     if (block.failure_ != nullptr || block.ready_.empty()) return;
-    const int next = block.take_ready();
+    const int next = block.ready_.take(block.random_);
     if (block.threads_[next].state != Thread::State::fresh) {
       block.next_ = next;
       return;
@@ -307,7 +349,7 @@ void Block::suspend() {
 
 void Block::make_ready(Thread& thread) {
   thread.state = Thread::State::ready;
-  ready_.push_back(static_cast<int>(&thread - threads_.data()));
+  ready_.add(static_cast<int>(&thread - threads_.data()));
 }
 
 std::string Block::name_of(const Thread& thread) const {
@@ -338,7 +380,8 @@ void Block::wait_for_block(const Where& where) {
   thread.where = where;
   if (++num_at_block_ == static_cast<int>(threads_.size())) {
     num_at_block_ = 0;
-    for (Thread& each : threads_) make_ready(each);
+    for (Thread& each : threads_) each.state = Thread::State::ready;
+    ready_.add_all(random_);
   }
   suspend();
 }
@@ -537,7 +580,9 @@ void* shared_array(const void* tag, const char* name, std::size_t bytes, std::si
 void* dynamic_shared_memory(const Where& where) {
   return running_block().dynamic_shared_memory(where);
 }
-void issue_copy(void* to, const void* from, int bytes, bool valid, const Where& where) {
+void issue_copy(const char* what, void* to, const void* from, int bytes, bool valid,
+                const Where& where) {
+  valid = valid || is_mutated(what, where);
   running_block().issue_copy({to, from, bytes, valid}, where);
 }
 void commit_copies() { running_block().commit_copies(); }

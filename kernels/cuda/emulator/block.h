@@ -38,7 +38,8 @@ void meet_warp(const char* what, void* operand, Complete complete, const Where& 
 void* shared_array(const void* tag, const char* name, std::size_t bytes, std::size_t alignment);
 void* dynamic_shared_memory(const Where& where);
 
-void issue_copy(void* to, const void* from, int bytes, bool valid, const Where& where);
+void issue_copy(const char* what, void* to, const void* from, int bytes, bool valid,
+                const Where& where);
 void commit_copies();
 void wait_copies(int newest);
 

@@ -12,12 +12,14 @@
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/common/dtype.h"
 #include "kernels/common/exec.h"
 #include "kernels/cuda/emulator/block.h"
 #include "kernels/cuda/emulator/fragments.h"
 #include "kernels/cuda/emulator/indices.h"
+#include "kernels/cuda/emulator/sites.h"
 #include "kernels/cuda/emulator/stream.h"
 #include "kernels/cuda/launch_shape.h"
 
@@ -87,8 +89,11 @@ inline std::uint32_t to_tf32(float value) {
 
 // ---- barriers and warp collectives ----
 
-inline void sync_block(const Where& where = Where::current()) { emulator::wait_for_block(where); }
+inline void sync_block(const Where& where = Where::current()) {
+  if (!emulator::is_mutated("sync_block", where)) emulator::wait_for_block(where);
+}
 inline void sync_warp(const Where& where = Where::current()) {
+  if (emulator::is_mutated("sync_warp", where)) return;
   emulator::meet_warp(
       "sync_warp", nullptr, [](void* const*) {}, where);
 }
@@ -102,6 +107,7 @@ template <typename T>
 T shuffle_from(const char* what, T value, int source, const Where& where) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8);
   ShuffleOperand operand{.value = 0, .result = 0, .source = source};
+  if (emulator::is_mutated(what, where)) return value;
   std::memcpy(&operand.value, &value, sizeof(T));
   emulator::meet_warp(
       what, &operand,
@@ -190,20 +196,22 @@ inline void fence_device() { std::atomic_thread_fence(std::memory_order_seq_cst)
 
 inline void copy_async_16(void* to, const void* from, bool valid = true,
                           const Where& where = Where::current()) {
-  emulator::issue_copy(to, from, 16, valid, where);
+  emulator::issue_copy("copy_async_16", to, from, 16, valid, where);
 }
 inline void copy_async_8(void* to, const void* from, bool valid = true,
                          const Where& where = Where::current()) {
-  emulator::issue_copy(to, from, 8, valid, where);
+  emulator::issue_copy("copy_async_8", to, from, 8, valid, where);
 }
 inline void copy_async_4(void* to, const void* from, bool valid = true,
                          const Where& where = Where::current()) {
-  emulator::issue_copy(to, from, 4, valid, where);
+  emulator::issue_copy("copy_async_4", to, from, 4, valid, where);
 }
-inline void commit_copies() { emulator::commit_copies(); }
+inline void commit_copies(const Where& where = Where::current()) {
+  if (!emulator::is_mutated("commit_copies", where)) emulator::commit_copies();
+}
 template <int N>
-void wait_copies() {
-  emulator::wait_copies(N);
+void wait_copies(const Where& where = Where::current()) {
+  if (!emulator::is_mutated("wait_copies", where)) emulator::wait_copies(N);
 }
 
 // ---- tensor cores ----
@@ -242,12 +250,12 @@ inline void mma_tf32(float (&d)[4], const std::uint32_t (&a)[4], const std::uint
 // The stream runs the work now, later, or whenever a graph is replayed.
 template <typename... Parameters, typename... Arguments>
 void launch(const Exec& exec, const char* name, const LaunchShape& shape,
-            void (*kernel)(Parameters...), const Arguments&... arguments) {
+            void (*kernel)(Parameters...), Arguments&&... arguments) {
   require_launchable(name, shape);
   if (shape.grid.volume() == 0) return;
   // A kernel's parameters are copies taken at the launch.
   const std::tuple<std::remove_const_t<Parameters>...> copies(
-      static_cast<Parameters>(arguments)...);
+      static_cast<Parameters>(std::forward<Arguments>(arguments))...);
   cuda::emulator::enqueue(
       exec.stream, [=] { emulator::run_grid(name, shape, [&] { std::apply(kernel, copies); }); });
 }

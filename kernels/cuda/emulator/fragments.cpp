@@ -1,10 +1,14 @@
 #include "kernels/cuda/emulator/fragments.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "kernels/common/dtype.h"
 #include "kernels/cuda/emulator/indices.h"
+#include "kernels/cuda/emulator/sites.h"
 
 namespace akimbo::kernels::device::emulator {
 namespace {
@@ -124,11 +128,18 @@ void load_matrix(const char* what, std::uint32_t* r, int count, const void* row,
                                 ? (transposed ? complete_load<4, true> : complete_load<4, false>)
                                 : (transposed ? complete_load<2, true> : complete_load<2, false>);
   meet_warp(what, &operand, complete, where);
+  if (is_mutated(what, where)) std::swap(r[count / 4], r[count / 2]);
 }
 
 void multiply_add(Fragment type, float* d, const std::uint32_t* a, const std::uint32_t* b,
                   const Where& where) {
   MultiplyOperand operand{.d = d, .a = a, .b = b};
+  std::uint32_t swapped[4];
+  if (is_mutated("mma", where)) {
+    std::copy_n(a, 4, swapped);
+    std::swap(swapped[1], swapped[2]);
+    operand.a = swapped;
+  }
   switch (type) {
     case Fragment::bf16:
       return meet_warp("mma_bf16", &operand, complete_multiply<Fragment::bf16>, where);
