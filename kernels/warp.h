@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "kernels/common/exec.h"
 #include "kernels/common/view.h"
@@ -29,20 +30,29 @@ using WarpForward = void(const Exec&, ConstView x, const WarpParams&, View y);
 
 struct CropParams {
   WarpParams warp;
-  // exact: value v of output channel c becomes table[256 c + v]. fast: v * scale[c] + shift[c].
-  // Channels count in the order of the output.
+  // exact: value v of output channel c becomes table[256 c + v]; the table [3, 256] lies in the
+  // memory of the device. fast: v * scale[c] + shift[c]. Channels count in the order of the output.
   const float* table = nullptr;
   std::array<float, 3> scale{};
   std::array<float, 3> shift{};
   bool swap_red_blue = false;  // output channel c is source channel 2 - c
 };
 
-// x u8 [H, W, 3], y f32 [h, w, 3]; one picture into its slot of a batch.
+// x u8 [H, W, 3], y f32 [h, w, 3] (on CUDA also bf16 or f16, rounded from f32); one picture into
+// its slot of a batch.
 using CropForward = void(const Exec&, ConstView x, const CropParams&, View y);
+
+struct CropItem {
+  ConstView picture;  // u8 [H, W, 3]
+  CropParams params;
+};
+// Row i of y [N, h, w, 3] is the crop of items[i]; N items.
+using CropBatchForward = void(const Exec&, std::span<const CropItem> items, View y);
 
 namespace cpu {
 WarpForward warp_forward;
 CropForward crop_forward;
+CropBatchForward crop_batch_forward;
 // The rule of `exact` and `fast` one pixel at a time: the oracle of the fast paths.
 WarpForward warp_forward_plain;
 CropForward crop_forward_plain;
@@ -51,6 +61,7 @@ CropForward crop_forward_plain;
 namespace cuda {
 WarpForward warp_forward;
 CropForward crop_forward;
+CropBatchForward crop_batch_forward;
 }  // namespace cuda
 
 }  // namespace akimbo::kernels

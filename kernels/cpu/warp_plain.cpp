@@ -89,4 +89,12 @@ void crop_forward_plain(const Exec&, ConstView x, const CropParams& params, View
       });
 }
 
+void crop_batch_forward(const Exec& exec, std::span<const CropItem> items, View y) {
+  const Shape slot{y.dim(1), y.dim(2), y.dim(3)};
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    auto* to = y.data<float>() + static_cast<std::int64_t>(i) * slot.numel();
+    crop_forward(exec, items[i].picture, items[i].params, {to, DType::f32, slot});
+  }
+}
+
 }  // namespace akimbo::kernels::cpu

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/common/warp_inverse.h"
 #include "kernels/warp.h"
 
 namespace akimbo::kernels::cpu {
@@ -27,17 +28,11 @@ class WarpPositions {
   WarpPositions(const WarpParams& params, std::int64_t width)
       : column_x_(static_cast<std::size_t>(width + kPad)),
         column_y_(static_cast<std::size_t>(width + kPad)) {
-    const std::array<double, 6>& m = params.matrix;
-    const double determinant = m[0] * m[4] - m[1] * m[3];
-    const double d = determinant != 0 ? 1 / determinant : 0;
-    const double i0 = m[4] * d;
-    const double i4 = m[0] * d;
-    const double i1 = -m[1] * d;
-    const double i3 = -m[3] * d;
-    row_ = {i1, -(i0 * m[2] + i1 * m[5]), i4, -(i3 * m[2] + i4 * m[5])};
+    const WarpInverse inverse = invert_warp(params.matrix);
+    row_ = {inverse.x_v, inverse.x_0, inverse.y_v, inverse.y_0};
     for (std::int64_t u = 0; u < width; ++u) {
-      column_x_[static_cast<std::size_t>(u)] = to_fixed(i0 * static_cast<double>(u));
-      column_y_[static_cast<std::size_t>(u)] = to_fixed(i3 * static_cast<double>(u));
+      column_x_[static_cast<std::size_t>(u)] = to_fixed(inverse.x_u * static_cast<double>(u));
+      column_y_[static_cast<std::size_t>(u)] = to_fixed(inverse.y_u * static_cast<double>(u));
     }
     shift_ = params.rule == WarpRule::exact ? 5 : 3;
   }
