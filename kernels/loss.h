@@ -1,6 +1,8 @@
 // Contract of training losses. Operands of one dtype, f32 or f64, contiguous. A loss is one
 // element, summed in double over fixed blocks. In the gradients, grad_y is that of the loss: one
-// element.
+// element. On CUDA predictions and logits may be bf16 or f16: loss and grad_y, and the weight of
+// joints_mse, are then f32, a target is of the prediction's dtype or f32, and the weight of a
+// distance loss of the target's.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +36,8 @@ using DistanceLossForward = void(const Exec&, ConstView pred, ConstView target, 
 using DistanceLossInputGrad = void(const Exec&, ConstView pred, ConstView target, ConstView weight,
                                    const DistanceParams&, ConstView grad_y, View grad_pred);
 
-// logits [M,C], index i64 [M] in [0,C), or ignore_index for rows without a class. loss = mean over
+// logits [M,C], index i64 [M] in [0,C), or ignore_index for rows without a class (on CUDA another
+// index makes the loss NaN: the engine cannot check there). loss = mean over
 // the other rows of log(sum_c exp(logits)) - logits[index]; 0 when there are none.
 using CrossEntropyForward = void(const Exec&, ConstView logits, ConstView index,
                                  std::int64_t ignore_index, View loss);

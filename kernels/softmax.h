@@ -1,5 +1,6 @@
-// Contract of softmax over the last axis: x, y [M,C], one dtype, f32 or f64, contiguous. Sums in
-// double; the largest element is taken off first, so nothing overflows. y may alias x.
+// Contract of softmax over the last axis: x, y [M,C], one dtype, contiguous: f32 or f64, on CUDA
+// also bf16 and f16. The largest element is taken off first, so nothing overflows. Sums in double;
+// on CUDA in f32 (f64 for f64), in a fixed order. y may alias x.
 #pragma once
 
 #include "kernels/common/exec.h"
