@@ -1,5 +1,7 @@
-// Contract of 2-D convolution and transposed convolution. Everything NHWC and contiguous; f32 and
-// f64 on the CPU. Weights have the summed channel of the forward pass last:
+// Contract of 2-D convolution and transposed convolution. Everything NHWC and contiguous, all
+// operands of a pass of one dtype: f32, f64, and on CUDA bf16 or f16, whose vectors (scale, shift,
+// sums) are f32, and whose gradients of weight and bias may be f32 too. Sums of 16-bit types are
+// taken in f32. Weights have the summed channel of the forward pass last:
 //   conv             w [O, kh, kw, C/groups]
 //   transposed conv  w [O, kh, kw, I/groups]
 // A convolution reads a big map and writes a small one; a transposed convolution the other way.
@@ -26,14 +28,18 @@ struct Conv2dParams {
 struct ConvEpilogue {
   ConstView scale;     // [O]
   ConstView shift;     // [O]; a bias is a shift
-  ConstView residual;  // shape of y; may alias y
+  ConstView residual;  // shape of y; may be y itself on CUDA (the CPU keeps parts of sums in y)
   bool relu = false;
+  // [P,2,O], or absent: sums over the p-th of P parts of y's pixels, [p,0,o] of y as it is stored
+  // and [p,1,o] of its square; f32 (f64 for f64). What batch_norm_statistics_from_sums reads.
+  // Which pixels make a part is the device's affair; P = 1 is the sum over all.
+  View channel_sums;
 };
 
 // A weight, and optionally the same weight in the order that the device likes to read, made by
 // *_pack_weight for the same parameters. Without it the forward pass packs into scratch memory.
 // A packed weight may select a faster algorithm with somewhat larger rounding errors (Winograd on
-// the CPU), which is why training passes none.
+// the CPU), which is why training passes none. CUDA reads weights as they are and packs nothing.
 struct ConvWeight {
   ConstView weight;
   ConstView packed;

@@ -1,4 +1,5 @@
-// Contract of matrix products. Row-major, contiguous; f32 and f64 on the CPU.
+// Contract of matrix products. Row-major, contiguous; a, b and y of one dtype: f32, f64, and on
+// CUDA bf16 or f16 (sums and bias in f32).
 #pragma once
 
 #include "kernels/common/exec.h"

@@ -7,6 +7,7 @@
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
 #include "kernels/cpu/conv_gather.h"
+#include "kernels/cpu/conv_sums.h"
 #include "kernels/cpu/conv_weight_grad.h"
 #include "kernels/cpu/conv_widen.h"
 #include "kernels/cpu/conv_winograd.h"
@@ -92,7 +93,9 @@ void conv2d_forward(const Exec& exec, ConstView x, const ConvWeight& w, const Co
   const Shape& shape = w.weight.shape;
   if (!use_products(shape, params)) {
     conv2d_forward_plain(exec, x, w, e, params, y);
-  } else if (widening_pays(shape, params)) {
+    return;
+  }
+  if (widening_pays(shape, params)) {
     visit_floating(x.dtype, [&]<typename T>() {
       const WidenedInput<T> wide(exec, x, params);
       ConvWeight wide_w = w;
@@ -102,6 +105,7 @@ void conv2d_forward(const Exec& exec, ConstView x, const ConvWeight& w, const Co
   } else {
     forward_product(exec, D::small_to_big, x, w, e, params, y);
   }
+  channel_sums(y, e.channel_sums);
 }
 
 void conv2d_input_grad(const Exec& exec, ConstView grad_y, ConstView w, const Conv2dParams& params,
@@ -134,6 +138,7 @@ void conv_transpose2d_forward(const Exec& exec, ConstView x, const ConvWeight& w
     conv_transpose2d_forward_plain(exec, x, w, e, params, y);
   } else {
     forward_product(exec, D::big_to_small, x, w, e, params, y);
+    channel_sums(y, e.channel_sums);
   }
 }
 

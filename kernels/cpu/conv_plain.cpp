@@ -5,6 +5,7 @@
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
 #include "kernels/conv.h"
+#include "kernels/cpu/conv_sums.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
@@ -153,6 +154,7 @@ void conv2d_forward_plain(const Exec&, ConstView x, const ConvWeight& w, const C
   visit_floating(y.dtype, [&]<typename T>() {
     sum_over_inputs<T>(Direction::small_to_big, x, w.weight, e, params, y);
   });
+  channel_sums(y, e.channel_sums);
 }
 
 void conv2d_input_grad_plain(const Exec&, ConstView grad_y, ConstView w, const Conv2dParams& params,
@@ -174,6 +176,7 @@ void conv_transpose2d_forward_plain(const Exec&, ConstView x, const ConvWeight& 
   visit_floating(y.dtype, [&]<typename T>() {
     sum_over_inputs<T>(Direction::big_to_small, x, w.weight, e, params, y);
   });
+  channel_sums(y, e.channel_sums);
 }
 
 void conv_transpose2d_input_grad_plain(const Exec&, ConstView grad_y, ConstView w,
