@@ -40,6 +40,8 @@ struct DeviceProperties {
 
 // Makes `device` current for the calling thread. Cheap when it is already.
 void set_device(int device);
+// What set_device() chose on this thread; 0 before.
+[[nodiscard]] int current_device();
 
 // ---- memory ----
 

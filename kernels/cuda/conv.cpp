@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "kernels/cuda/column_sums.h"
-#include "kernels/cuda/conv_own.h"
+#include "kernels/cuda/conv_provider.h"
 
 namespace akimbo::kernels::cuda {
 
@@ -21,32 +21,32 @@ void conv_transpose2d_pack_weight(const Exec&, ConstView, const Conv2dParams&, V
 
 void conv2d_forward(const Exec& exec, ConstView x, const ConvWeight& w, const ConvEpilogue& e,
                     const Conv2dParams& params, View y) {
-  own_gather(exec, {Direction::small_to_big, Order::k_contiguous, x, w.weight, e, params, y});
+  provide_gather(exec, {Direction::small_to_big, Order::k_contiguous, x, w.weight, e, params, y});
 }
 
 void conv2d_input_grad(const Exec& exec, ConstView grad_y, ConstView w, const Conv2dParams& params,
                        View grad_x) {
-  own_gather(exec, {Direction::big_to_small, Order::k_strided, grad_y, w, {}, params, grad_x});
+  provide_gather(exec, {Direction::big_to_small, Order::k_strided, grad_y, w, {}, params, grad_x});
 }
 
 void conv2d_weight_grad(const Exec& exec, ConstView x, ConstView grad_y, const Conv2dParams& params,
                         View grad_w) {
-  own_weight_grad(exec, {grad_y, x, WeightOrder::small_first, params, grad_w});
+  provide_weight_grad(exec, {grad_y, x, WeightOrder::small_first, params, grad_w});
 }
 
 void conv_transpose2d_forward(const Exec& exec, ConstView x, const ConvWeight& w,
                               const ConvEpilogue& e, const Conv2dParams& params, View y) {
-  own_gather(exec, {Direction::big_to_small, Order::k_contiguous, x, w.weight, e, params, y});
+  provide_gather(exec, {Direction::big_to_small, Order::k_contiguous, x, w.weight, e, params, y});
 }
 
 void conv_transpose2d_input_grad(const Exec& exec, ConstView grad_y, ConstView w,
                                  const Conv2dParams& params, View grad_x) {
-  own_gather(exec, {Direction::small_to_big, Order::k_strided, grad_y, w, {}, params, grad_x});
+  provide_gather(exec, {Direction::small_to_big, Order::k_strided, grad_y, w, {}, params, grad_x});
 }
 
 void conv_transpose2d_weight_grad(const Exec& exec, ConstView x, ConstView grad_y,
                                   const Conv2dParams& params, View grad_w) {
-  own_weight_grad(exec, {x, grad_y, WeightOrder::big_first, params, grad_w});
+  provide_weight_grad(exec, {x, grad_y, WeightOrder::big_first, params, grad_w});
 }
 
 void conv_bias_grad(const Exec& exec, ConstView grad_y, View grad_bias) {

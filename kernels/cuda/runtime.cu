@@ -234,6 +234,8 @@ void set_device(int device) {
   t_current = device;
 }
 
+int current_device() { return t_current < 0 ? 0 : t_current; }
+
 void* allocate(int device, std::size_t bytes) {
   set_device(device);
   const RelaxedCapture relaxed;

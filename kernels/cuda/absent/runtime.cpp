@@ -19,6 +19,7 @@ int device_count() noexcept { return 0; }
 std::string unavailable_reason() { return kReason; }
 DeviceProperties device_properties(int) { fail(); }
 void set_device(int) { fail(); }
+int current_device() { fail(); }
 
 void* allocate(int, std::size_t) { fail(); }
 void free(int, void*) noexcept {}

@@ -38,9 +38,10 @@ void finish(Provider provider) {
 }
 
 void write(Provider provider, void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
   if (provider == Provider::cpu) {
     std::memcpy(to, from, bytes);
-  } else if (bytes > 0) {
+  } else {
     cuda::copy_to_device(to, from, bytes, stream());
     cuda::synchronize(stream());
   }
@@ -48,9 +49,10 @@ void write(Provider provider, void* to, const void* from, std::size_t bytes) {
 
 std::vector<unsigned char> fetch(Provider provider, const void* from, std::size_t bytes) {
   std::vector<unsigned char> to(bytes);
+  if (bytes == 0) return to;
   if (provider == Provider::cpu) {
     std::memcpy(to.data(), from, bytes);
-  } else if (bytes > 0) {
+  } else {
     cuda::copy_to_host(to.data(), from, bytes, stream());
     cuda::synchronize(stream());
   }
