@@ -6,7 +6,7 @@ std::vector<Command> all_commands() {
   // clang-format off: one a line, so that branches which add one do not clash
   return {
       train_command(), eval_command(),    predict_command(), convert_command(), run_command(),
-      synth_command(), inspect_command(), configs_command(), version_command(),
+      synth_command(), inspect_command(), configs_command(), selftest_command(), version_command(),
   };
   // clang-format on
 }

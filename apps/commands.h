@@ -13,6 +13,7 @@ namespace akimbo::apps {
 [[nodiscard]] Command inspect_command();
 [[nodiscard]] Command predict_command();
 [[nodiscard]] Command run_command();
+[[nodiscard]] Command selftest_command();
 [[nodiscard]] Command synth_command();
 [[nodiscard]] Command train_command();
 [[nodiscard]] Command version_command();

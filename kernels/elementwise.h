@@ -11,7 +11,7 @@ namespace akimbo::kernels {
 using BinaryForward = void(const Exec&, ConstView a, ConstView b, View y);
 using AddForward = BinaryForward;
 
-// b is [C], a and y are [..., C]: b is repeated over rows.
+// b is [C], f32 beside 16-bit maps, a and y are [..., C]: b is repeated over rows.
 using ChannelForward = void(const Exec&, ConstView a, ConstView b, View y);
 
 // y = scale x + shift.

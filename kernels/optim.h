@@ -1,5 +1,5 @@
 // Contract of the kernels that update parameters. Each walks a whole list of tensors in one call
-// (one launch on a GPU for some 500 tensors): networks have hundreds of small parameters.
+// (one launch on a GPU for some 400 tensors): networks have hundreds of small parameters.
 // Parameters and their state are f32 or f64; gradients are of the same dtype, or bf16 or f16 beside
 // f32. Per item all operands have one size. Updates are elementwise, hence deterministic.
 //

@@ -57,8 +57,8 @@ __global__ void __launch_bounds__(kThreads)
 // comes from the cache.
 template <typename T, typename F>
 __global__ void __launch_bounds__(kThreads)
-    channels_kernel(const T* a, const T* b, T* y, std::int64_t count, std::int64_t channels,
-                    bool aligned, F f) {
+    channels_kernel(const T* a, const Compute<T>* b, T* y, std::int64_t count,
+                    std::int64_t channels, bool aligned, F f) {
   constexpr int N = kVectorSize<T>;
   const std::int64_t first = global_thread() * N;
   if (first >= count) return;
@@ -67,14 +67,14 @@ __global__ void __launch_bounds__(kThreads)
     auto values = load_vector<N>(a + first);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      values[i] = from_float<T>(f(to_float(values[i]), to_float(b[channel])));
+      values[i] = from_float<T>(f(to_float(values[i]), b[channel]));
       if (++channel == channels) channel = 0;
     }
     store_vector(y + first, values);
     return;
   }
   for (std::int64_t i = first; i < first + N && i < count; ++i) {
-    y[i] = from_float<T>(f(to_float(a[i]), to_float(b[channel])));
+    y[i] = from_float<T>(f(to_float(a[i]), b[channel]));
     if (++channel == channels) channel = 0;
   }
 }
@@ -105,8 +105,9 @@ template <typename F>
 void map_channels(const Exec& exec, const char* name, ConstView a, ConstView b, View y,
                   const F& f) {
   visit_any_floating(y.dtype, [&]<typename T>() {
-    launch(exec, name, shape_for<T>(y.numel()), channels_kernel<T, F>, a.data<T>(), b.data<T>(),
-           y.data<T>(), y.numel(), b.numel(), is_aligned(a.pointer) && is_aligned(y.pointer), f);
+    launch(exec, name, shape_for<T>(y.numel()), channels_kernel<T, F>, a.data<T>(),
+           b.data<Compute<T>>(), y.data<T>(), y.numel(), b.numel(),
+           is_aligned(a.pointer) && is_aligned(y.pointer), f);
   });
 }
 
