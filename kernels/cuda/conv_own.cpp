@@ -1,10 +1,12 @@
-// Chooses among our kernels. Rule: depthwise filters have their own kernels; f64, groups so narrow
-// that a 64-wide tile would be nearly empty, and maps beyond 32-bit indices run directly; the rest
-// are products. An odd number of channels reads element by element (conv_gather.cu decides that).
+// Chooses among our kernels. Rule: the few channels of a picture and depthwise filters have kernels of
+// their own; f64, groups so narrow that a 64-wide tile would be nearly empty, and maps beyond 32-bit
+// indices run directly; the rest are products. An odd number of channels reads element by element
+// (conv_gather.cu decides that).
 #include "kernels/cuda/conv_own.h"
 
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/conv_direct.h"
+#include "kernels/cuda/conv_stem.h"
 
 namespace akimbo::kernels::cuda {
 namespace {
@@ -124,6 +126,9 @@ void own_gather(const Exec& exec, const GatherTask& t, std::optional<GatherChoic
   if (is_depthwise(t.filter.shape, t.params)) {
     depthwise_gather(exec, t.direction, t.source, t.filter, t.epilogue, t.params, t.y);
     channel_sums_of(exec, t);
+  } else if (!choice && stem_takes(t)) {
+    run_stem(exec, t);
+    channel_sums_of(exec, t);
   } else if (const auto plan = plan_gather(exec, t)) {
     run_planned(exec, t, *plan, choice);
   } else {
@@ -133,7 +138,7 @@ void own_gather(const Exec& exec, const GatherTask& t, std::optional<GatherChoic
 }
 
 std::vector<GatherChoice> own_gather_candidates(const Exec& exec, const GatherTask& t) {
-  if (is_depthwise(t.filter.shape, t.params)) return {};
+  if (is_depthwise(t.filter.shape, t.params) || stem_takes(t)) return {};
   const auto plan = plan_gather(exec, t);
   if (!plan || plan->problems.empty()) return {};
   return gather_candidates(plan->product, plan->problems[0]);

@@ -158,6 +158,23 @@ TEST_P(ConvProducts, ChannelSumsOverTiles) {
   }
 }
 
+// More tiles than the stem's kernel has blocks: some compute two, over the same shared memory.
+TEST_P(ConvProducts, StemOfManyTiles) {
+  const ConvCase c = conv_case(400, 2, 2, 3, 8, 2, 2, {.stride = 2});
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    const Values x = random_values(c.big, 1, dtype), w = random_values(c.w, 2, dtype);
+    const DeviceTensor dx(provider(), x, dtype), dw(provider(), w, dtype);
+    const DeviceTensor y = poisoned(provider(), c.small, dtype);
+    own_gather(exec(),
+               {.source = dx.view(), .filter = dw.view(), .params = c.params, .y = y.view()});
+    Values expected = filled(c.small, 0);
+    kernels::cpu::conv2d_forward_plain(plain_exec(), plain_view(x), {.weight = plain_view(w)}, {},
+                                       c.params, plain_view(expected));
+    const Values magnitude = filled(c.small, 12);
+    expect_close(y.read(), expected, sum_tolerance(expected, magnitude, dtype, dtype, false));
+  }
+}
+
 // ---- the rule; no device needed ----
 
 GatherProblem problem_of(std::int64_t n, std::int64_t rows, std::int64_t cols, std::int64_t inputs,

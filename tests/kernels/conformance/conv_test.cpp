@@ -25,6 +25,7 @@ const std::vector<ConvCase>& cases() {
       conv_case(1, 5, 7, 16, 24, 3, 3, {.padding = 1}),
       conv_case(2, 6, 5, 3, 19, 3, 3, {.stride = 2, .padding = 1}),
       conv_case(1, 9, 8, 3, 33, 7, 7, {.stride = 2, .padding = 3}),
+      conv_case(1, 11, 67, 3, 66, 3, 3, {.stride = 2, .padding = 1}),
       conv_case(1, 7, 5, 17, 31, 3, 3, {.stride = 2, .padding = 1}),
       conv_case(1, 6, 6, 8, 40, 4, 4, {.stride = 2, .padding = 1}),
       conv_case(1, 3, 43, 40, 17, 1, 1, {}),
