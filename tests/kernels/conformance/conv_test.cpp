@@ -268,6 +268,28 @@ TEST_P(Conv, NanPassesThroughRelu) {
   }
 }
 
+// A pixel that is not a number spoils the windows that hold it, and no others.
+TEST_P(Conv, NanStaysInItsWindows) {
+  for (const ConvCase& c : {conv_case(1, 9, 14, 3, 8, 3, 3, {.stride = 2, .padding = 1}),
+                            conv_case(1, 5, 6, 8, 8, 3, 3, {.padding = 1})}) {
+    for (const DType dtype : dtypes()) {
+      Values x = random_values(c.big, 1, dtype);
+      x[(3 * c.big[2] + 4) * c.big[3]] = std::nan("");  // right behind the second window
+      const Values w = random_values(c.w, 2, dtype);
+      const DeviceTensor dx(provider(), x, dtype), dw(provider(), w, dtype);
+      const DeviceTensor y = poisoned(provider(), c.small, dtype);
+      AKIMBO_PROVIDED(conv2d_forward)
+      (exec(), dx.view(), {.weight = dw.view()}, {}, c.params, y.view());
+      Values expected = filled(c.small, 0);
+      kernels::cpu::conv2d_forward_plain(plain_exec(), plain_view(x), {.weight = plain_view(w)}, {},
+                                         c.params, plain_view(expected));
+      const Values magnitude = filled(c.small, static_cast<double>(c.w.numel() / c.w[0]));
+      expect_close(y.read(), expected, sum_tolerance(expected, magnitude, dtype, dtype, false),
+                   c.str() + " " + std::string(dtype_name(dtype)));
+    }
+  }
+}
+
 // Memory that starts at odd elements, as slices of a flat buffer do.
 TEST_P(Conv, UnalignedOperands) {
   const ConvCase c = conv_case(1, 5, 4, 16, 24, 3, 3, {.padding = 1});
