@@ -38,6 +38,13 @@ TopDownDataset::TopDownDataset(PersonSet people, ImageSource images, Skeleton sk
                 .deviation = options.deviation}),
       cache_(std::make_unique<ImageCache>(options.cache_bytes)) {
   options_.codec.check("top_down");
+  if (options_.augment && options_.augment->half_body_probability > 0 &&
+      (skeleton_.upper_body.empty() || skeleton_.lower_body.empty())) {
+    throw_error<ConfigError>(
+        "[top_down] augment.half_body_probability is {}, but skeleton {} does not say which "
+        "keypoints are the upper_body and the lower_body; add them, or set it to 0",
+        options_.augment->half_body_probability, skeleton_.name);
+  }
   if (people_.num_keypoints != skeleton_.num_keypoints()) {
     throw_error<ArgumentError>("[top_down] {} was read with {} keypoints, skeleton {} has {}",
                                people_.where, people_.num_keypoints, skeleton_.name,
@@ -98,9 +105,15 @@ SampleMeta TopDownDataset::make_sample(std::int64_t index, const std::optional<A
     throw_error<FileError>("{} (annotation {} of {})", e.what(), person.annotation_id,
                            people_.where);
   }
-  CropPlan plan = draws ? augment(person, *draws, options_.augment.value_or(AugmentOptions{}),
-                                  picture.full_width, flip_permutation_)
-                        : plan_of(person);
+  const Size2 input = options_.codec.input_size;
+  const AugmentContext context{.image_width = picture.full_width,
+                               .aspect = static_cast<double>(input.width) / input.height,
+                               .flip_permutation = flip_permutation_,
+                               .upper_body = skeleton_.upper_body,
+                               .lower_body = skeleton_.lower_body};
+  CropPlan plan =
+      draws ? augment(person, *draws, options_.augment.value_or(AugmentOptions{}), context)
+            : plan_of(person);
   const Affine affine = crop_affine(plan.region, plan.rotation_deg, options_.codec.input_size);
   if (picture.denominator == 1) {
     cropper_.crop(*picture.image, affine, plan.mirrored, slot.input);

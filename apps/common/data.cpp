@@ -28,9 +28,12 @@ datasets::TopDownOptions sample_options(const Config& config, Use use) {
                                    .use_keypoint_weights = config.loss.use_keypoint_weights,
                                    .seed = config.train.seed};
   if (use == Use::train) {
-    options.augment = datasets::AugmentOptions{.flip = config.augment.flip,
-                                               .scale_factor = config.augment.scale_factor,
-                                               .rotation_deg = config.augment.rotation_deg};
+    options.augment =
+        datasets::AugmentOptions{.flip = config.augment.flip,
+                                 .scale_factor = config.augment.scale_factor,
+                                 .rotation_deg = config.augment.rotation_deg,
+                                 .half_body_probability = config.augment.half_body_probability,
+                                 .half_body_min_keypoints = config.augment.half_body_min_keypoints};
   }
   return options;
 }

@@ -47,6 +47,8 @@ void describe(Fields& f, AugmentConfig& c) {
   f.field("flip", c.flip);
   f.field("scale_factor", c.scale_factor, between(0.0, 0.99));
   f.field("rotation_deg", c.rotation_deg, between(0.0, 180.0));
+  f.field("half_body_probability", c.half_body_probability, between(0.0, 1.0));
+  f.field("half_body_min_keypoints", c.half_body_min_keypoints, at_least(0));
 }
 
 template <typename Fields>

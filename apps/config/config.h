@@ -42,6 +42,8 @@ struct AugmentConfig {
   bool flip = true;
   double scale_factor = 0.3;
   double rotation_deg = 40;
+  double half_body_probability = 0;  // of cropping one half of the body of a person who has more
+  int half_body_min_keypoints = 8;   // labelled keypoints than this
 };
 
 struct LossConfig {

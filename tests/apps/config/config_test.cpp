@@ -114,7 +114,7 @@ TEST(Config, SaysWhatIsWrongWithAFile) {
 
 TEST(Config, EveryShippedConfigResolves) {
   const std::vector<std::string> names = list_configs();
-  EXPECT_GE(names.size(), 12u);
+  EXPECT_GE(names.size(), 16u);
   for (const std::string& name : names) {
     SCOPED_TRACE(name);
     const Config config = load_config(find_config(name));
@@ -124,7 +124,7 @@ TEST(Config, EveryShippedConfigResolves) {
 }
 
 TEST(Config, EveryShippedConfigBuildsItsNetwork) {
-  if (test_support::kSanitized) GTEST_SKIP() << "nine networks of up to 69 million weights";
+  if (test_support::kSanitized) GTEST_SKIP() << "a dozen networks of up to 69 million weights";
   for (const std::string& name : list_configs()) {
     SCOPED_TRACE(name);
     const Config config = load_config(find_config(name));
@@ -132,6 +132,32 @@ TEST(Config, EveryShippedConfigBuildsItsNetwork) {
     const auto network = make_network(config, skeleton);
     EXPECT_EQ(network->named_parameters().back().second.numel(),
               static_cast<std::int64_t>(skeleton.num_keypoints()));  // the last layer's bias
+  }
+}
+
+TEST(Config, HRNetTwinsHoldThePublishedValues) {
+  for (const int width : {32, 48}) {
+    for (const bool large : {false, true}) {
+      const Config c = load_config(find_config(fmt::format("body2d/hrnet/coco/w{}_{}_adam_lr1e-3",
+                                                           width, large ? "384x288" : "256x192")));
+      EXPECT_EQ(c.model["name"], "pose_hrnet");
+      EXPECT_EQ(c.model["width"], width);
+      EXPECT_EQ(c.model["modules"], Json({1, 4, 3}));
+      EXPECT_EQ(c.codec.input_size, (large ? PixelSize{288, 384} : PixelSize{192, 256}));
+      EXPECT_EQ(c.codec.heatmap_size, (large ? PixelSize{72, 96} : PixelSize{48, 64}));
+      EXPECT_EQ(c.codec.sigma, large ? 3 : 2);
+      EXPECT_EQ(c.data.color, "rgb");
+      EXPECT_EQ(c.augment.scale_factor, 0.35);
+      EXPECT_EQ(c.augment.rotation_deg, 45);
+      EXPECT_EQ(c.augment.half_body_probability, 0.3);
+      EXPECT_EQ(c.augment.half_body_min_keypoints, 8);
+      EXPECT_EQ(c.train.epochs, 210);
+      EXPECT_EQ(c.train.schedule.milestones, (std::vector<int>{170, 200}));
+      EXPECT_EQ(c.train.batch_size, width == 48 && large ? 24 : 32);
+      EXPECT_TRUE(c.eval.flip_test);
+      EXPECT_TRUE(c.eval.shift_heatmap);
+      EXPECT_TRUE(c.eval.quarter_offset);
+    }
   }
 }
 
