@@ -11,6 +11,7 @@
 
 #include "kernels/common/device_failure.h"
 #include "kernels/cuda/device.cuh"
+#include "kernels/cuda/emulator/race.h"
 #include "kernels/cuda/reduce.cuh"
 
 namespace akimbo::kernels {
@@ -142,7 +143,7 @@ TEST(Emulator, ReportsBrokenRules) {
 }
 
 __global__ void order_kernel(int* order, int* next) {
-  order[(*next)++] = static_cast<int>(blockIdx.x) * 64 + static_cast<int>(threadIdx.x);
+  order[atomic_add(next, 1)] = static_cast<int>(blockIdx.x) * 64 + static_cast<int>(threadIdx.x);
 }
 
 TEST(Emulator, OrderIsAFunctionOfTheSeed) {
@@ -449,8 +450,9 @@ std::string check_matmul(int depth) {
       }
       const float value = d[static_cast<std::size_t>(m * kTileN + n)];
       if (!(std::abs(value - sum) <= 1e-4)) {
-        return "[" + std::to_string(m) + "," + std::to_string(n) + "] is " + std::to_string(value) +
-               " instead of " + std::to_string(sum);
+        std::string text = "d[";
+        text += std::to_string(m) + "," + std::to_string(n) + "] is " + std::to_string(value);
+        return text + " instead of " + std::to_string(sum);
       }
     }
   }
@@ -484,8 +486,11 @@ TEST(Emulator, EveryFaultInAReductionIsSeen) {
   const std::vector<float> x(256, 2.0f);
   const auto is_right = [&] {
     std::vector<float> y(16 * 256 * 2);
-    launch({}, "two_sums_kernel", {.grid = {16}, .block = {256}}, two_sums_kernel, x.data(),
-           y.data());
+    const std::string fault = fault_of([&] {
+      launch({}, "two_sums_kernel", {.grid = {16}, .block = {256}}, two_sums_kernel, x.data(),
+             y.data());
+    });
+    if (!fault.empty()) return false;
     for (std::size_t i = 0; i < y.size(); ++i) {
       if (y[i] != (i % 2 == 0 ? 512 : 1024)) return false;
     }
@@ -495,11 +500,77 @@ TEST(Emulator, EveryFaultInAReductionIsSeen) {
   EXPECT_TRUE(is_right());
   const auto sites = emulator::reached_sites();
   EXPECT_EQ(sites.size(), 3u);  // a shuffle and two barriers
-  for (const std::string& site : sites) {
-    emulator::watch_sites(site);
-    EXPECT_FALSE(is_right()) << site;
+  // By its results too, not by the race checker alone.
+  for (const bool checks_races : {true, false}) {
+    emulator::set_race_check(checks_races);
+    for (const std::string& site : sites) {
+      emulator::watch_sites(site);
+      EXPECT_FALSE(is_right()) << site;
+    }
   }
+  emulator::set_race_check(true);
   emulator::stop_watching_sites();
+}
+
+// ---- races that the results do not show ----
+
+__global__ void same_value_kernel(int* y) { *y = 1; }
+__global__ void unsynced_kernel(int* y) {
+  AKIMBO_SHARED_ARRAY(int, tile, 64);
+  tile[threadIdx.x] = 1;
+  y[threadIdx.x] = tile[0];
+}
+// The lanes of a warp are ordered by sync_warp and by nothing else.
+template <bool Synced>
+__global__ void warp_exchange_kernel(int* y) {
+  AKIMBO_SHARED_ARRAY(int, tile, 64);
+  tile[threadIdx.x] = 1;
+  if (Synced) sync_warp();
+  (void)ballot(true);
+  y[threadIdx.x] = tile[threadIdx.x ^ 1];
+}
+__global__ void neighbours_kernel(std::uint8_t* y) {
+  y[global_thread()] = 1;
+  sync_block();
+  y[global_thread()] = y[blockIdx.x * blockDim.x + (threadIdx.x + 1) % blockDim.x];
+}
+__global__ void every_block_kernel(int* y) { y[threadIdx.x] = 1; }
+__global__ void counting_kernel(int* n) { atomic_add(n, 1); }
+__global__ void atomic_and_plain_kernel(int* n) {
+  if (threadIdx.x == 0) {
+    *n = 0;
+  } else {
+    atomic_add(n, 1);
+  }
+}
+__global__ void early_copy_kernel(const float* x, float* y) {
+  AKIMBO_SHARED_ARRAY(float, tile, 64 * 4);
+  copy_async_16(tile + threadIdx.x * 4, x);
+  commit_copies();
+  wait_copies<0>();
+  y[threadIdx.x] = tile[threadIdx.x];
+}
+
+TEST(Emulator, FindsRacesThatResultsDoNotShow) {
+  if (!emulator::can_check_races()) GTEST_SKIP() << "this build has another instrumentation";
+  std::vector<int> y(256);
+  std::vector<std::uint8_t> bytes(256);
+  alignas(16) float x[4] = {};
+  float z[64];
+  const auto fault = [&](int blocks, auto kernel, auto... arguments) {
+    return fault_of(
+        [&] { launch({}, "k", {.grid = {blocks}, .block = {64}}, kernel, arguments...); });
+  };
+  expect_fault(fault(1, same_value_kernel, y.data()),
+               {"writes global memory that thread", "wrote"});
+  expect_fault(fault(1, unsynced_kernel, y.data()), {" of tile that thread", "since the last"});
+  expect_fault(fault(1, warp_exchange_kernel<false>, y.data()), {"of tile that thread"});
+  expect_fault(fault(1, neighbours_kernel, bytes.data()), {"global memory that thread"});
+  expect_fault(fault(1, atomic_and_plain_kernel, y.data()), {"global memory that thread"});
+  expect_fault(fault(1, early_copy_kernel, x, z), {"of tile that thread"});
+  expect_fault(fault(4, every_block_kernel, y.data()), {"another block wrote"});
+  EXPECT_EQ(fault(1, warp_exchange_kernel<true>, y.data()), "");
+  EXPECT_EQ(fault(4, counting_kernel, y.data()), "");
 }
 
 // What docs/cuda.md says of speed: 40 blocks of 256 threads with two barriers and ten shuffles.

@@ -13,6 +13,7 @@
 #include "kernels/common/device_failure.h"
 #include "kernels/cuda/emulator/fiber.h"
 #include "kernels/cuda/emulator/indices.h"
+#include "kernels/cuda/emulator/race.h"
 #include "kernels/cuda/emulator/sites.h"
 
 namespace akimbo::kernels::device::emulator {
@@ -48,6 +49,20 @@ struct Random {
     return static_cast<std::uint32_t>(((state >> 32) * count) >> 32);
   }
 };
+
+// One asynchronous copy under way.
+struct Copy {
+  void* to;
+  const void* from;
+  int bytes;
+  bool valid;
+};
+
+void note_copy(const Copy& copy) {
+  const auto bytes = static_cast<std::size_t>(copy.bytes);
+  access_of_device(copy.to, bytes, true);
+  if (copy.valid) access_of_device(copy.from, bytes, false);
+}
 
 // The threads that can go on, and who does. Drawing threads evenly would keep all warps in step,
 // and hide that one may run far ahead: so in each interval between barriers it is drawn anew how
@@ -101,14 +116,6 @@ class ReadyThreads {
 
 // Thrown through the threads of a block that another thread's fault has ended.
 struct BlockAborted {};
-
-// One asynchronous copy under way.
-struct Copy {
-  void* to;
-  const void* from;
-  int bytes;
-  bool valid;
-};
 
 struct Thread {
   enum class State { fresh, ready, at_block, at_warp, exited };
@@ -186,6 +193,8 @@ class Block {
   [[noreturn]] void fault(const std::string& what, const Where& where);
   void wait_for_block(const Where& where);
   void meet_warp(const char* what, void* operand, Complete complete, const Where& where);
+  void report_race(const void* pointer, bool is_write, bool was_write, int other_thread);
+  [[nodiscard]] const SharedMemory* shared_memory_at(const void* pointer) const;
   void* shared_array(const void* tag, const char* name, std::size_t bytes, std::size_t alignment);
   void* dynamic_shared_memory(const Where& where);
   void issue_copy(const Copy& copy, const Where& where);
@@ -195,6 +204,7 @@ class Block {
  private:
   void start_over();
   void enter(int thread);
+  void set_fiber(Fiber* fiber);
   static void run_threads(void* block);
   void run_thread();
   void suspend();
@@ -210,6 +220,7 @@ class Block {
   const std::function<void()>& body_;
   std::vector<Thread> threads_;
   std::vector<int> num_at_warp_;
+  std::vector<std::uint32_t> warp_times_;  // sync_warp that each warp has passed
   ReadyThreads ready_;
   std::vector<std::unique_ptr<SharedMemory>> shared_;
   std::size_t num_shared_used_ = 0;
@@ -242,6 +253,7 @@ Block::Block(const char* name, const LaunchShape& shape, const std::function<voi
       body_(body),
       threads_(static_cast<std::size_t>(shape.block.volume())),
       num_at_warp_((threads_.size() + kLanes - 1) / kLanes),
+      warp_times_(num_at_warp_.size()),
       ready_(threads_.size()) {
   unsigned i = 0;
   const auto bx = static_cast<unsigned>(shape.block.x), by = static_cast<unsigned>(shape.block.y);
@@ -258,11 +270,14 @@ void Block::start_over() {
   ready_.add_all(random_);
   for (Thread& thread : threads_) {
     thread.state = Thread::State::fresh;
+    thread.where = Where();
     thread.copies.clear();
     thread.group_sizes.clear();
   }
   num_at_block_ = num_exited_ = 0;
   next_ = -1;
+  race_context.time = race_context.block_start = next_race_time();
+  race_context.has_fenced = false;
 #if defined(__SANITIZE_ADDRESS__)
   shared_.clear();  // a pointer kept from an earlier block is an error
 #endif
@@ -273,6 +288,15 @@ void Block::start_over() {
 void Block::enter(int thread) {
   current_ = &threads_[thread];
   threadIdx = current_->index;
+  race_context.thread = thread;
+  race_context.warp_time = warp_times_[thread / kLanes];
+}
+
+// What the current thread keeps on its stack concerns no other.
+void Block::set_fiber(Fiber* fiber) {
+  current_->fiber = fiber;
+  race_context.stack_begin = fiber->stack_begin();
+  race_context.stack_end = fiber->stack_end();
 }
 
 void Block::run(const Index3& index) {
@@ -300,6 +324,7 @@ void Block::run(const Index3& index) {
       thread.fiber->start(&Block::run_threads, this);
     }
     Fiber* fiber = thread.fiber;
+    set_fiber(fiber);
     if (fiber->resume()) idle_.push_back(fiber);
   }
   if (failure_ == nullptr && num_exited_ < static_cast<int>(threads_.size())) diagnose_standstill();
@@ -321,13 +346,15 @@ void Block::run_threads(void* argument) {
     }
     Fiber* fiber = block.current_->fiber;
     block.enter(next);
-    block.current_->fiber = fiber;
+    block.set_fiber(fiber);
   }
 }
 
 void Block::run_thread() {
   try {
+    races_tracked = races_wanted();
     body_();
+    races_tracked = false;
     if (!current_->copies.empty()) {
       fault("exits with " + std::to_string(current_->copies.size()) +
                 " asynchronous copies under way; wait_copies<0>() ends them",
@@ -337,6 +364,7 @@ void Block::run_thread() {
   } catch (...) {
     if (failure_ == nullptr) failure_ = std::current_exception();
   }
+  races_tracked = false;
   current_->state = Thread::State::exited;
   ++num_exited_;
 }
@@ -382,6 +410,7 @@ void Block::wait_for_block(const Where& where) {
     num_at_block_ = 0;
     for (Thread& each : threads_) each.state = Thread::State::ready;
     ready_.add_all(random_);
+    race_context.time = next_race_time();
   }
   suspend();
 }
@@ -413,6 +442,8 @@ void Block::meet_warp(const char* what, void* operand, Complete complete, const 
   void* operands[kLanes];
   for (int lane = 0; lane < kLanes; ++lane) operands[lane] = lanes[lane].operand;
   complete(operands);
+  // Of the warp's meetings only this one orders what its lanes do to memory.
+  if (std::strcmp(what, "sync_warp") == 0) race_context.warp_time = ++warp_times_[warp];
   for (int lane = 0; lane < kLanes; ++lane) {
     if (&lanes[lane] != &thread) make_ready(lanes[lane]);
   }
@@ -479,6 +510,39 @@ void* Block::dynamic_shared_memory(const Where& where) {
   return shared_array(&dynamic_tag, "dynamic shared memory", shape_.shared_bytes, 128);
 }
 
+const SharedMemory* Block::shared_memory_at(const void* pointer) const {
+  for (std::size_t i = 0; i < num_shared_used_; ++i) {
+    const auto* begin = static_cast<const unsigned char*>(shared_[i]->data());
+    if (pointer >= begin && pointer < begin + shared_[i]->bytes()) return shared_[i].get();
+  }
+  return nullptr;
+}
+
+// Called from between two instructions of the kernel, which cannot throw: the thread goes on to its
+// next call of a device function.
+void Block::report_race(const void* pointer, bool is_write, bool was_write, int other_thread) {
+  if (failure_ != nullptr) return;
+  std::string text = name_of(*current_) + (is_write ? ": writes " : ": reads ");
+  if (const SharedMemory* memory = shared_memory_at(pointer)) {
+    const auto* begin = static_cast<const unsigned char*>(memory->data());
+    text += std::string("byte ") +
+            std::to_string(static_cast<const unsigned char*>(pointer) - begin) + " of " +
+            memory->name();
+  } else {
+    text += "global memory";
+  }
+  text += std::string(" that ") +
+          (other_thread == -1   ? "another block"
+           : other_thread == -2 ? "threads of other warps"
+                                : "thread " + str(threads_[other_thread].index)) +
+          (was_write ? " wrote" : " read");
+  text += other_thread == -1 ? " in this launch" : " since the last barrier";
+  if (current_->where.line() != 0) {
+    text += std::string("; the thread came from ") + current_->what + " at " + str(current_->where);
+  }
+  failure_ = std::make_exception_ptr(DeviceFailure(text));
+}
+
 void Block::check_shared_memory() {
   for (std::size_t i = 0; i < num_shared_used_; ++i) {
     if (shared_[i]->is_intact()) continue;
@@ -499,6 +563,7 @@ void Block::issue_copy(const Copy& copy, const Where& where) {
   }
   // The bytes may arrive at any time from now on: whoever still reads the old ones is wrong.
   std::memset(copy.to, garbage_, static_cast<std::size_t>(copy.bytes));
+  note_copy(copy);
   current_->copies.push_back(copy);
 }
 
@@ -518,6 +583,7 @@ void Block::wait_copies(int newest) {
   for (std::size_t i = 0; i < num_done; ++i) num_copies += groups[i];
   for (std::size_t i = 0; i < num_copies; ++i) {
     const Copy& copy = thread.copies[i];
+    note_copy(copy);
     if (copy.valid) {
       std::memcpy(copy.to, copy.from, static_cast<std::size_t>(copy.bytes));
     } else {
@@ -540,6 +606,14 @@ Index3 index_of(const Extent3& extent) {
           static_cast<unsigned>(extent.z)};
 }
 
+void begin_race_check() {
+  forget_races();
+  race_context.launch_start = next_race_time();
+  const auto [first, last] = std::minmax({&threadIdx, &blockIdx, &blockDim, &gridDim});
+  race_context.index_begin = reinterpret_cast<std::uintptr_t>(first);
+  race_context.index_end = reinterpret_cast<std::uintptr_t>(last + 1);
+}
+
 // Leaves no trace of a launch behind, however it ends.
 struct LaunchScope {
   explicit LaunchScope(Block& block) { running = &block; }
@@ -555,6 +629,7 @@ void run_grid(const char* name, const LaunchShape& shape, const std::function<vo
   if (running != nullptr) throw DeviceFailure(std::string("[") + name + "] a launch in a kernel");
   Block block(name, shape, body);
   const LaunchScope scope(block);
+  begin_race_check();
   gridDim = index_of(shape.grid);
   blockDim = index_of(shape.block);
   // Blocks come in no order that a kernel may rely on: i -> stride i + offset modulo their number.
@@ -569,23 +644,47 @@ void run_grid(const char* name, const LaunchShape& shape, const std::function<vo
   }
 }
 
-void fault(const std::string& what, const Where& where) { running_block().fault(what, where); }
-void wait_for_block(const Where& where) { running_block().wait_for_block(where); }
+void fault(const std::string& what, const Where& where) {
+  const Untracked untracked;
+  running_block().fault(what, where);
+}
+void wait_for_block(const Where& where) {
+  const Untracked untracked;
+  running_block().wait_for_block(where);
+}
 void meet_warp(const char* what, void* operand, Complete complete, const Where& where) {
+  const Untracked untracked;
   running_block().meet_warp(what, operand, complete, where);
 }
+void fence_device() { race_context.has_fenced = true; }
 void* shared_array(const void* tag, const char* name, std::size_t bytes, std::size_t alignment) {
+  const Untracked untracked;
   return running_block().shared_array(tag, name, bytes, alignment);
 }
 void* dynamic_shared_memory(const Where& where) {
+  const Untracked untracked;
   return running_block().dynamic_shared_memory(where);
 }
 void issue_copy(const char* what, void* to, const void* from, int bytes, bool valid,
                 const Where& where) {
+  const Untracked untracked;
   valid = valid || is_mutated(what, where);
   running_block().issue_copy({to, from, bytes, valid}, where);
 }
-void commit_copies() { running_block().commit_copies(); }
-void wait_copies(int newest) { running_block().wait_copies(newest); }
+void commit_copies() {
+  const Untracked untracked;
+  running_block().commit_copies();
+}
+void wait_copies(int newest) {
+  const Untracked untracked;
+  running_block().wait_copies(newest);
+}
+
+void report_race(const void* pointer, bool is_write, bool was_write, int other_thread) {
+  running_block().report_race(pointer, is_write, was_write, other_thread);
+}
+bool is_shared_memory(const void* pointer) {
+  return running_block().shared_memory_at(pointer) != nullptr;
+}
 
 }  // namespace akimbo::kernels::device::emulator

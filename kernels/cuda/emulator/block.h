@@ -28,6 +28,7 @@ void run_grid(const char* name, const LaunchShape& shape, const std::function<vo
 [[noreturn]] void fault(const std::string& what, const Where& where);
 
 void wait_for_block(const Where& where);
+void fence_device();
 
 // Returns when all 32 lanes of the warp have come with the same operation from the same line. The
 // last to arrive calls complete once, with every lane's operand, while the others stand still.

@@ -190,7 +190,7 @@ inline std::uint32_t atomic_cas(std::uint32_t* target, std::uint32_t expected,
                                                                   std::memory_order_relaxed);
   return expected;
 }
-inline void fence_device() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+inline void fence_device() { emulator::fence_device(); }
 
 // ---- asynchronous copies ----
 

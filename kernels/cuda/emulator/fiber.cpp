@@ -51,6 +51,11 @@ Fiber::~Fiber() {
   munmap(memory_, kGuardBytes + kStackBytes);
 }
 
+std::uintptr_t Fiber::stack_begin() const {
+  return reinterpret_cast<std::uintptr_t>(memory_) + kGuardBytes;
+}
+std::uintptr_t Fiber::stack_end() const { return stack_begin() + kStackBytes; }
+
 void Fiber::start(Body body, void* argument) {
   body_ = body;
   argument_ = argument;

@@ -4,6 +4,7 @@
 
 #include <boost/context/fiber.hpp>
 #include <cstddef>
+#include <cstdint>
 
 namespace akimbo::kernels::device::emulator {
 
@@ -22,6 +23,9 @@ class Fiber {
   bool resume();
   // Inside the body: back to resume(), until that is called again.
   void suspend();
+
+  [[nodiscard]] std::uintptr_t stack_begin() const;
+  [[nodiscard]] std::uintptr_t stack_end() const;
 
  private:
   void run_bodies();

@@ -8,6 +8,7 @@
 
 #include "kernels/common/dtype.h"
 #include "kernels/cuda/emulator/indices.h"
+#include "kernels/cuda/emulator/race.h"
 #include "kernels/cuda/emulator/sites.h"
 
 namespace akimbo::kernels::device::emulator {
@@ -122,6 +123,7 @@ void load_matrix(const char* what, std::uint32_t* r, int count, const void* row,
     if (reinterpret_cast<std::uintptr_t>(row) % 16 != 0) {
       fault(std::string(what) + " of a row that is not aligned to 16 bytes", where);
     }
+    access_of_device(row, 16, false);
     std::memcpy(operand.row, row, 16);
   }
   const Complete complete = count == 4
