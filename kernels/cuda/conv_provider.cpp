@@ -193,7 +193,14 @@ void provide_matmul(const Exec& exec, ConstView a, ConstView b, const MatmulPara
   const auto own = [&](View out) { own_matmul(exec, a, b, params, out); };
   const auto theirs = [&](View out) { vendor::cublaslt_matmul(exec, a, b, params, out); };
   if (mode == ConvMode::own || !vendor::cublaslt_takes(a, b, y)) return own(y);
-  if (mode == ConvMode::cudnn) return theirs(y);
+  const auto theirs_or_own = [&] {
+    try {
+      theirs(y);
+    } catch (const DeviceFailure&) {
+      own(y);
+    }
+  };
+  if (mode == ConvMode::cudnn) return theirs_or_own();
   if (exec.deterministic) return own(y);
   Tuner& tuner = Tuner::of_device(current_device());
   const std::string key = "matmul " + dtype_of(exec, y.dtype) + " " + a.shape.str() +
@@ -208,7 +215,7 @@ void provide_matmul(const Exec& exec, ConstView a, ConstView b, const MatmulPara
                        {{"own", [&] { own(out); }}, {"cublaslt", [&] { theirs(out); }}})
                .name;
   }
-  name == "cublaslt" ? theirs(y) : own(y);
+  name == "cublaslt" ? theirs_or_own() : own(y);
 }
 
 }  // namespace akimbo::kernels::cuda

@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "kernels/common/device_failure.h"
-#include "kernels/cuda/vendor_finish.h"
 #include "kernels/cuda/vendor/shared_library.h"
+#include "kernels/cuda/vendor_finish.h"
 #include "kernels/device_runtime.h"
 
 namespace akimbo::kernels::cuda::vendor {
@@ -19,21 +19,21 @@ namespace {
 // The functions that are used, by their own names.
 #define AKIMBO_CUDNN_FUNCTIONS(F)                                                                  \
   F(cudnnGetVersion)                                                                               \
-  F(cudnnGetErrorString) F(cudnnCreate) F(cudnnDestroy) F(cudnnSetStream)                          \
-      F(cudnnCreateTensorDescriptor) F(cudnnDestroyTensorDescriptor) F(cudnnSetTensor4dDescriptor) \
-          F(cudnnCreateFilterDescriptor) F(cudnnDestroyFilterDescriptor)                           \
-              F(cudnnSetFilter4dDescriptor) F(cudnnCreateConvolutionDescriptor)                    \
-                  F(cudnnDestroyConvolutionDescriptor) F(cudnnSetConvolution2dDescriptor)          \
-                      F(cudnnSetConvolutionMathType) F(cudnnSetConvolutionGroupCount)              \
-                          F(cudnnGetConvolutionForwardAlgorithm_v7)                                \
-                              F(cudnnGetConvolutionBackwardDataAlgorithm_v7)                       \
-                                  F(cudnnGetConvolutionBackwardFilterAlgorithm_v7)                 \
-                                      F(cudnnGetConvolutionForwardWorkspaceSize)                   \
-                                          F(cudnnGetConvolutionBackwardDataWorkspaceSize)          \
-                                              F(cudnnGetConvolutionBackwardFilterWorkspaceSize)    \
-                                                  F(cudnnConvolutionForward)                       \
-                                                      F(cudnnConvolutionBackwardData)              \
-                                                          F(cudnnConvolutionBackwardFilter)
+  F(cudnnGetErrorString)                                                                           \
+  F(cudnnCreate) F(cudnnDestroy) F(cudnnSetStream) F(cudnnCreateTensorDescriptor)                  \
+      F(cudnnDestroyTensorDescriptor) F(cudnnSetTensor4dDescriptor) F(cudnnCreateFilterDescriptor) \
+          F(cudnnDestroyFilterDescriptor) F(cudnnSetFilter4dDescriptor)                            \
+              F(cudnnCreateConvolutionDescriptor) F(cudnnDestroyConvolutionDescriptor)             \
+                  F(cudnnSetConvolution2dDescriptor) F(cudnnSetConvolutionMathType)                \
+                      F(cudnnSetConvolutionGroupCount) F(cudnnGetConvolutionForwardAlgorithm_v7)   \
+                          F(cudnnGetConvolutionBackwardDataAlgorithm_v7)                           \
+                              F(cudnnGetConvolutionBackwardFilterAlgorithm_v7)                     \
+                                  F(cudnnGetConvolutionForwardWorkspaceSize)                       \
+                                      F(cudnnGetConvolutionBackwardDataWorkspaceSize)              \
+                                          F(cudnnGetConvolutionBackwardFilterWorkspaceSize)        \
+                                              F(cudnnConvolutionForward)                           \
+                                                  F(cudnnConvolutionBackwardData)                  \
+                                                      F(cudnnConvolutionBackwardFilter)
 
 // Its convolutions carry the mark "deprecated" for the graph interface, but are what version 9
 // runs.
@@ -216,18 +216,7 @@ std::vector<int> ask_algorithms(const Exec& exec, const Ask& ask) {
   return algorithms;
 }
 
-}  // namespace
-
-std::string cudnn_version() {
-  if (!cudnn().library.is_open()) return "";
-  const std::size_t v = cudnn().cudnnGetVersion();
-  return std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." +
-         std::to_string(v % 100);
-}
-
-std::string cudnn_unavailable_reason() { return cudnn().library.error(); }
-
-std::vector<int> cudnn_algorithms(const Exec& exec, const GatherTask& t) {
+std::vector<int> algorithms_of(const Exec& exec, const GatherTask& t) {
   if (!cudnn().library.is_open() || !is_taken(t.y.dtype) || !fits(t.source) || !fits(t.y) ||
       t.epilogue.residual.pointer == t.y.pointer) {
     return {};
@@ -246,7 +235,7 @@ std::vector<int> cudnn_algorithms(const Exec& exec, const GatherTask& t) {
   });
 }
 
-std::vector<int> cudnn_algorithms(const Exec& exec, const WeightGradTask& t) {
+std::vector<int> algorithms_of(const Exec& exec, const WeightGradTask& t) {
   // A gradient in f32 beside 16-bit maps is ours alone.
   if (!cudnn().library.is_open() || !is_taken(t.small.dtype) || t.grad_w.dtype != t.small.dtype ||
       !fits(t.small) || !fits(t.big)) {
@@ -259,6 +248,34 @@ std::vector<int> cudnn_algorithms(const Exec& exec, const WeightGradTask& t) {
         return cudnn().cudnnGetConvolutionBackwardFilterAlgorithm_v7(
             handle, d.big, d.small, d.convolution, d.filter, max, n, perf);
       });
+}
+
+}  // namespace
+
+std::string cudnn_version() {
+  if (!cudnn().library.is_open()) return "";
+  const std::size_t v = cudnn().cudnnGetVersion();
+  return std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." +
+         std::to_string(v % 100);
+}
+
+std::string cudnn_unavailable_reason() { return cudnn().library.error(); }
+
+// A library that cannot work here (another driver's, say) refuses when asked: it has no algorithms.
+std::vector<int> cudnn_algorithms(const Exec& exec, const GatherTask& t) {
+  try {
+    return algorithms_of(exec, t);
+  } catch (const DeviceFailure&) {
+    return {};
+  }
+}
+
+std::vector<int> cudnn_algorithms(const Exec& exec, const WeightGradTask& t) {
+  try {
+    return algorithms_of(exec, t);
+  } catch (const DeviceFailure&) {
+    return {};
+  }
 }
 
 void cudnn_gather(const Exec& exec, const GatherTask& t, int algorithm) {
