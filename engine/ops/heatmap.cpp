@@ -19,8 +19,10 @@ void check_maps(const char* op, const Tensor& x) {
 
 Tensor soft_argmax(const char* op, const Tensor& x, std::int64_t keypoints, std::int64_t axes) {
   const Device device = x.device();
-  Tensor coords = Tensor::empty({x.dim(0), keypoints, axes}, x.dtype(), device);
-  Tensor norm = Tensor::empty({x.dim(0), keypoints, 2}, x.dtype(), device);
+  // Of 16-bit maps too the coordinates are f32: bf16 could not count the cells.
+  const DType dtype = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  Tensor coords = Tensor::empty({x.dim(0), keypoints, axes}, dtype, device);
+  Tensor norm = Tensor::empty({x.dim(0), keypoints, 2}, dtype, device);
   AKIMBO_KERNEL(device, soft_argmax_forward)
   (exec_of(device), view_of(x), mutable_view_of(coords), mutable_view_of(norm));
   if (autograd::any_needs_grad({x})) {

@@ -8,6 +8,9 @@
 namespace akimbo::ops {
 namespace {
 
+// Of a loss, and of the weights of joints_mse: 16-bit predictions are worked on in f32.
+DType loss_dtype(DType pred) { return pred == DType::f64 ? DType::f64 : DType::f32; }
+
 // Losses are not differentiated by their targets: saying so beats a silent zero.
 void require_constant(const char* op, const char* name, const Tensor& t) {
   if (autograd::any_needs_grad({t})) {
@@ -33,7 +36,7 @@ Tensor distance_loss(const char* op, const Tensor& pred, const Tensor& target, c
   require_elements(op, pred);
   if (!options.sum) params.scale = 1 / static_cast<double>(pred.numel());
   const Device device = pred.device();
-  Tensor y = Tensor::empty({1}, pred.dtype(), device);
+  Tensor y = Tensor::empty({1}, loss_dtype(pred.dtype()), device);
   AKIMBO_KERNEL(device, distance_loss_forward)
   (exec_of(device), view_of(pred), view_of(target), view_of(weight), params, mutable_view_of(y));
   if (autograd::any_needs_grad({pred})) {
@@ -64,12 +67,13 @@ Tensor joints_mse(const Tensor& pred, const Tensor& target, const Tensor& weight
   require_like("joints_mse", "target", target, "pred", pred);
   const std::int64_t batch = pred.dim(0);
   const std::int64_t keypoints = pred.dim(-1);
+  const DType weight_dtype = loss_dtype(pred.dtype());
   if (weight.defined() && (!(weight.shape() == Shape{batch, keypoints}) ||
-                           weight.dtype() != pred.dtype() || weight.device() != pred.device())) {
+                           weight.dtype() != weight_dtype || weight.device() != pred.device())) {
     throw_error<ArgumentError>(
         "[joints_mse] weight is {} {}; wanted {} [{},{}], one value per "
         "keypoint of pred {}",
-        dtype_name(weight.dtype()), weight.shape().str(), dtype_name(pred.dtype()), batch,
+        dtype_name(weight.dtype()), weight.shape().str(), dtype_name(weight_dtype), batch,
         keypoints, pred.shape().str());
   }
   require_constant("joints_mse", "target", target);
@@ -79,7 +83,7 @@ Tensor joints_mse(const Tensor& pred, const Tensor& target, const Tensor& weight
   const Shape flat{batch, pred.numel() / (batch * keypoints), keypoints};
   const Tensor pred3 = pred.view(flat);
   const Tensor target3 = target.view(flat);
-  Tensor y = Tensor::empty({1}, pred.dtype(), device);
+  Tensor y = Tensor::empty({1}, loss_dtype(pred.dtype()), device);
   AKIMBO_KERNEL(device, joints_mse_forward)
   (exec_of(device), view_of(pred3), view_of(target3), view_of(weight), mutable_view_of(y));
   if (autograd::any_needs_grad({pred})) {
@@ -145,7 +149,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& index,
   require_elements("cross_entropy", logits);
   const Device device = logits.device();
   const Tensor logits2 = logits.view({rows.numel(), classes});
-  Tensor y = Tensor::empty({1}, logits.dtype(), device);
+  Tensor y = Tensor::empty({1}, loss_dtype(logits.dtype()), device);
   AKIMBO_KERNEL(device, cross_entropy_forward)
   (exec_of(device), view_of(logits2), view_of(index), options.ignore_index, mutable_view_of(y));
   if (autograd::any_needs_grad({logits})) {

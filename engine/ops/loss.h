@@ -1,4 +1,4 @@
-// Training losses. Each returns one element, shape [1], of the prediction's dtype; only predictions
+// Training losses. Each returns one element, shape [1], f64 for f64 predictions, else f32; only predictions
 // get a gradient, and a target that wants one is refused.
 #pragma once
 

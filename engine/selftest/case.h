@@ -36,6 +36,9 @@ struct Case {
   // Outputs by name; the gradient is taken of the first, when an input wants one.
   using Outputs = std::vector<std::pair<std::string, Tensor>>;
   std::function<Outputs(std::vector<Tensor>& inputs)> run;
+  // Roundings to the dtype on the way to the result: more than two where a gradient reads an
+  // output that was rounded.
+  double roundings = 2;
   bool products = false;  // has tensor-core products: also run in tf32
   bool halves = true;     // also in bf16 and f16
   bool backward = true;   // has gradients, of the inputs that want one

@@ -48,6 +48,7 @@ Case joints_mse(bool small) {
                       .shape = {shape[0], shape[3]},
                       .low = 0,
                       .high = 1,
+                      .kind = Kind::vector,
                       .gradient = false}},
           .run = [](Inputs in) {
             return Outputs{{"loss", ops::joints_mse(in[0], in[1], in[2])}};

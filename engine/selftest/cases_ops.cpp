@@ -15,12 +15,14 @@ using Inputs = std::vector<Tensor>&;
 Shape map_shape(bool small) { return small ? Shape{1, 5, 7, 9} : Shape{2, 64, 48, 32}; }
 
 Case unary(bool small, const std::string& name, double low, double high,
-           Tensor (*function)(const Tensor&)) {
+           Tensor (*function)(const Tensor&), double roundings = 2) {
   return {.name = name,
           .inputs = {{.name = "x", .shape = map_shape(small), .low = low, .high = high}},
-          .run = [=](Inputs in) {
-            return Case::Outputs{{"y", function(in[0])}};
-          }};
+          .run =
+              [=](Inputs in) {
+                return Case::Outputs{{"y", function(in[0])}};
+              },
+          .roundings = roundings};
 }
 
 Case binary(bool small, const std::string& name, Tensor (*function)(const Tensor&, const Tensor&)) {
@@ -28,9 +30,12 @@ Case binary(bool small, const std::string& name, Tensor (*function)(const Tensor
   return {.name = name,
           .inputs = {{.name = "a", .shape = shape},
                      {.name = "b", .shape = shape, .low = 0.5, .high = 2}},
-          .run = [=](Inputs in) {
-            return Case::Outputs{{"y", function(in[0], in[1])}};
-          }};
+          .run =
+              [=](Inputs in) {
+                return Case::Outputs{{"y", function(in[0], in[1])}};
+              },
+          // Division's gradient multiplies two quotients that were rounded.
+          .roundings = 6};
 }
 
 Case over_channels(bool small, const std::string& name,
@@ -84,11 +89,11 @@ std::vector<Case> elementwise_cases(bool small) {
       unary(small, "relu", -1, 1, ops::relu),
       unary(small, "leaky_relu", -1, 1, [](const Tensor& x) { return ops::leaky_relu(x, 0.125); }),
       unary(small, "clamp", -1, 1, [](const Tensor& x) { return ops::clamp(x, -0.5, 0.25); }),
-      unary(small, "sigmoid", -4, 4, ops::sigmoid),
-      unary(small, "tanh", -2, 2, ops::tanh),
-      unary(small, "exp", -2, 2, ops::exp),
+      unary(small, "sigmoid", -4, 4, ops::sigmoid, 8),
+      unary(small, "tanh", -2, 2, ops::tanh, 8),
+      unary(small, "exp", -2, 2, ops::exp, 4),
       unary(small, "log", 0.25, 4, ops::log),
-      unary(small, "sqrt", 0.25, 4, ops::sqrt),
+      unary(small, "sqrt", 0.25, 4, ops::sqrt, 4),
       unary(small, "abs", -1, 1, ops::abs),
       unary(small, "square", -1, 1, ops::square),
   };

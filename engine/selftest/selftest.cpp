@@ -113,12 +113,12 @@ double roundoff(DType dtype) {
   }
 }
 
-// Two roundings to the dtype, and those of sums in f32 (f64): they behave like a random walk, of
+// Roundings to the dtype, and those of sums in f32 (f64): they behave like a random walk, of
 // which eight deviations and the few operations around a sum are allowed. tf32 cuts factors to 10
 // bits.
 double tolerance_of(const Case& c, const Setting& setting) {
   const double inner = roundoff(setting.dtype == DType::f64 ? DType::f64 : DType::f32);
-  return 2 * roundoff(setting.dtype) + inner * (16 + 8 * std::sqrt(c.length)) +
+  return c.roundings * roundoff(setting.dtype) + inner * (16 + 8 * std::sqrt(c.length)) +
          (setting.tf32 ? 0x1p-9 : 0);
 }
 
