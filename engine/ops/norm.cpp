@@ -42,13 +42,17 @@ struct Inputs {
   const Tensor &x, &gamma, &beta, &residual;
 };
 
-// Keeps x, the statistics, and with ReLU the output, which the next layer needs anyway.
+// Keeps x, the statistics, and with ReLU the output, which the next layer needs anyway. A GPU works
+// the ReLU's mask out again from x where no residual came in: its gradients move memory, and two
+// passes without y save two reads of seven.
 void attach_grad(Tensor& y, const Inputs& in, const Tensor& mean, const Tensor& invstd,
                  const BatchNormOptions& options) {
+  const bool recompute = options.relu && !in.residual.defined() && in.x.device().is_cuda();
   autograd::attach(
       "batch_norm", y, {in.x, in.gamma, in.beta, in.residual},
       [sx = autograd::Saved(in.x), sgamma = autograd::Saved(in.gamma),
-       sy = autograd::Saved(options.relu ? y : Tensor()), mean, invstd,
+       sy = autograd::Saved(options.relu && !recompute ? y : Tensor()),
+       sbeta = autograd::Saved(recompute ? in.beta : Tensor()), mean, invstd,
        training = options.training](const Tensor& grad_y, const autograd::Needs& needs) {
         const Tensor& x = sx.get();
         const Tensor& gamma = sgamma.get();
@@ -65,6 +69,7 @@ void attach_grad(Tensor& y, const Inputs& in, const Tensor& mean, const Tensor& 
                            .invstd = view_of(invstd),
                            .gamma = view_of(gamma),
                            .y = view_of(sy.get()),
+                           .beta = view_of(sbeta.get()),
                            .grad_y = view_of(grad_y),
                            .training = training,
                            .grad_x = mutable_view_of(grads[0]),
