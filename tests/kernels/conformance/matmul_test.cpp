@@ -52,9 +52,10 @@ TEST_P(MatmulConformance, AllTransposes) {
     for (const DType dtype : dtypes()) {
       for (const bool tf32 : {false, true}) {
         if (tf32 && (provider() == Provider::cpu || dtype != DType::f32)) continue;
-        for (int flags = 0; flags < 8; ++flags) {
+        for (int flags = 0; flags < 4; ++flags) {
+          const bool bias = (e.m + flags / 2) % 2 != 0;  // with and without, for either b
           expect_product(provider(), exec(true, tf32), AKIMBO_PROVIDED(matmul), e, (flags & 1) != 0,
-                         (flags & 2) != 0, (flags & 4) != 0, dtype, tf32);
+                         (flags & 2) != 0, bias, dtype, tf32);
         }
       }
     }
