@@ -1,0 +1,55 @@
+// What the GPU benchmarks found: rows that become a table on the screen and JSON in a file.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/gpu/timing.h"
+#include "engine/io/json.h"
+
+namespace akimbo::bench {
+
+// Rates measured in the same run; 0 while they are not known.
+struct Ceilings {
+  double copy_bytes_per_s = 0;   // device to device, bytes read and written
+  double matmul_flop_per_s = 0;  // of a large product in the dtype of the layers
+};
+
+struct Row {
+  std::string section;  // rows of one section share a table
+  std::string name, pass, dtype;
+  Timing own;
+  std::optional<Timing> vendor, tuned;
+  double flops = 0, bytes = 0;  // that the work cannot do without
+  double error = -1;            // relative, against the CPU; negative: not checked
+  double images = 0;            // of whole networks: per call
+  double peak_mib = 0;
+  std::string note;  // why there is no figure
+};
+
+// The least time that the ceilings allow.
+[[nodiscard]] double floor_us(const Row& row, const Ceilings& ceilings);
+[[nodiscard]] double geometric_mean(const std::vector<double>& values);
+
+class Report {
+ public:
+  Ceilings ceilings;
+  Json header = Json::object();  // device, versions, how it was measured
+
+  void add(Row row);
+  // A table of the section's rows and, under it, the means of the ratios to the vendor's times.
+  void print(const std::string& section) const;
+  [[nodiscard]] Json json() const;
+  [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+  // Rows whose error is too large, or that failed.
+  [[nodiscard]] int num_wrong() const;
+
+ private:
+  std::vector<Row> rows_;
+};
+
+// The largest relative error in the 2-norm that a result of that dtype may have.
+[[nodiscard]] double allowed_error(const std::string& dtype);
+
+}  // namespace akimbo::bench

@@ -1,0 +1,119 @@
+// The GPU benchmark's own logic: statistics, shape lists, report; and all of its sections once at
+// tiny sizes on whatever device there is.
+#include <gtest/gtest.h>
+
+#include "bench/gpu/layers.h"
+#include "bench/gpu/run.h"
+#include "engine/core/device.h"
+
+namespace akimbo::bench {
+namespace {
+
+TEST(GpuBench, QuantilesLieBetweenNeighbours) {
+  EXPECT_EQ(quantile({3, 1, 2}, 0.5), 2);
+  EXPECT_EQ(quantile({4, 1, 3, 2}, 0.5), 2.5);
+  EXPECT_EQ(quantile({7}, 0.9), 7);
+  const Timing t = summary({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 3);
+  EXPECT_EQ(t.median_us, 6);
+  EXPECT_EQ(t.low_us, 2);
+  EXPECT_EQ(t.high_us, 10);
+  EXPECT_EQ(t.calls, 3);
+}
+
+TEST(GpuBench, SetsExceedTheCache) {
+  EXPECT_EQ(sets_beyond_cache(200e6, 60e6), 1);
+  EXPECT_EQ(sets_beyond_cache(100e6, 60e6), 2);
+  EXPECT_EQ(sets_beyond_cache(1, 60e6), 8);
+  EXPECT_EQ(sets_beyond_cache(0, 0), 1);
+}
+
+TEST(GpuBench, LayersHaveTheNetworksExtents) {
+  for (const ConvLayer& l : resnet50_layers()) EXPECT_GT(l.output_rows(), 0) << l.name;
+  const ConvLayer& stem = resnet50_layers().front();
+  EXPECT_EQ(stem.output_rows(), 128);
+  EXPECT_EQ(stem.output_cols(), 96);
+  EXPECT_EQ(stem.flops(), 2.0 * 128 * 96 * 64 * 3 * 49);
+  const ConvLayer deconv{"deconv", 8, 6, 2048, 256, 4, 2, true};
+  EXPECT_EQ(deconv.output_rows(), 16);
+  EXPECT_EQ(deconv.flops(), 2.0 * 8 * 6 * 2048 * 256 * 16);
+  for (const ConvLayer& l : hrnet_w32_layers()) EXPECT_GT(l.output_cols(), 0) << l.name;
+}
+
+TEST(GpuBench, FloorIsTheLargerOfBytesAndOperations) {
+  const Row row{.flops = 2e9, .bytes = 3e6};
+  EXPECT_EQ(floor_us(row, {}), 0);
+  EXPECT_DOUBLE_EQ(floor_us(row, {.copy_bytes_per_s = 1e12}), 3);
+  EXPECT_DOUBLE_EQ(floor_us(row, {.copy_bytes_per_s = 1e12, .matmul_flop_per_s = 1e14}), 20);
+  EXPECT_DOUBLE_EQ(geometric_mean({1, 4}), 2);
+}
+
+TEST(GpuBench, WrongResultsAreCountedAndMarked) {
+  Report report;
+  report.add(
+      {.section = "s", .name = "right", .dtype = "bf16", .own = {5, 4, 6, 1}, .error = 1e-3});
+  report.add({.section = "s", .name = "wrong", .dtype = "f32", .own = {5, 4, 6, 1}, .error = 1e-3});
+  report.add({.section = "s", .name = "nan", .dtype = "f32", .own = {5, 4, 6, 1}, .error = NAN});
+  EXPECT_EQ(report.num_wrong(), 2);
+  const Json json = report.json();
+  EXPECT_EQ(json["wrong"], 2);
+  EXPECT_FALSE(json["rows"][0].contains("note"));
+  EXPECT_TRUE(json["rows"][1]["note"].get<std::string>().starts_with("WRONG"));
+}
+
+class GpuBenchSections : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (num_gpus() == 0) GTEST_SKIP() << no_gpu_reason();
+  }
+  // Runs one section, expects every row to be right and returns the report.
+  static Json run_section(void (*section)(bench::Run&)) {
+    Settings settings;
+    settings.quick = true;
+    bench::Run run({Device::Kind::cuda, 0}, settings, {0.001, 3, 2});
+    run.report.ceilings = {1e12, 1e14};
+    section(run);
+    for (const Row& row : run.report.rows()) {
+      EXPECT_FALSE(row.note.starts_with("WRONG") || row.note.starts_with("failed") ||
+                   row.note.starts_with("left out"))
+          << row.name << " " << row.pass << ": " << row.note;
+      EXPECT_GT(row.own.median_us, 0) << row.name;
+    }
+    EXPECT_EQ(run.report.num_wrong(), 0);
+    return run.report.json();
+  }
+};
+
+TEST_F(GpuBenchSections, Ceilings) {
+  bench::Run run({Device::Kind::cuda, 0}, {.quick = true}, {0.001, 3, 2});
+  measure_ceilings(run);
+  EXPECT_GT(run.report.ceilings.copy_bytes_per_s, 0);
+  EXPECT_GT(run.report.ceilings.matmul_flop_per_s, 0);
+}
+
+TEST_F(GpuBenchSections, ConvLayers) {
+  const Json json = run_section(run_conv_layers);
+  EXPECT_GE(json["rows"].size(), 30u);
+  const Json& row = json["rows"][0];
+  EXPECT_EQ(row["pass"], "forward");
+  EXPECT_LT(row["relative_error"].get<double>(), 1e-2);
+  EXPECT_GT(row["share_of_roofline"].get<double>(), 0);
+  EXPECT_GT(row["tflop_per_s"].get<double>(), 0);
+}
+
+TEST_F(GpuBenchSections, Kernels) {
+  const Json json = run_section(run_kernels);
+  for (const Json& row : json["rows"]) {
+    EXPECT_TRUE(row.contains("relative_error")) << row.dump();
+    EXPECT_GT(row["gb_per_s"].get<double>(), 0);
+  }
+}
+
+TEST_F(GpuBenchSections, StopsWhenTimeIsUp) {
+  bench::Run run({Device::Kind::cuda, 0}, {.quick = true, .budget_s = 1e-9}, {0.001, 3, 2});
+  run_kernels(run);
+  EXPECT_TRUE(run.report.rows().front().note.starts_with("left out"));
+  EXPECT_EQ(run.report.num_wrong(), 0);
+}
+
+}  // namespace
+}  // namespace akimbo::bench
