@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <utility>
 
 #include "kernels/common/visit_dtype.h"
@@ -113,18 +114,21 @@ class Guarded {
   unsigned char* base_ = nullptr;
 };
 
+// CPU kernels take scratch memory from several threads.
 class GuardedScratch final : public kernels::ScratchSource {
  public:
   explicit GuardedScratch(Provider provider) : provider_(provider) {}
   void* allocate(std::size_t bytes) override {
     auto memory = std::make_unique<Guarded>(provider_, bytes);
     void* pointer = memory->data();
+    const std::lock_guard lock(mutex_);
     blocks_[pointer] = {std::move(memory), bytes};
     return pointer;
   }
   // Work that uses it may still be under way, as with the engine's allocator.
   void release(void* pointer) noexcept override {
     finish(provider_);
+    const std::lock_guard lock(mutex_);
     const auto& [memory, bytes] = blocks_.at(pointer);
     (void)memory->read(0, bytes);
     blocks_.erase(pointer);
@@ -132,6 +136,7 @@ class GuardedScratch final : public kernels::ScratchSource {
 
  private:
   Provider provider_;
+  std::mutex mutex_;
   std::map<void*, std::pair<std::unique_ptr<Guarded>, std::size_t>> blocks_;
 };
 
