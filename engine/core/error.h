@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "kernels/common/device_failure.h"
+
 namespace akimbo {
 
 class Error : public std::runtime_error {
@@ -32,7 +34,9 @@ class ConfigError : public Error {
   using Error::Error;
 };
 
-// Device, driver or memory.
+// Device, driver or memory. What kernels find wrong with a device arrives as DeviceFailure, because
+// they know nothing of these classes; programs treat both alike.
+using DeviceFailure = kernels::DeviceFailure;
 class DeviceError : public Error {
  public:
   using Error::Error;

@@ -4,6 +4,8 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/error.h"
+#include "engine/core/graph.h"
+#include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/norm.h"
 
@@ -27,6 +29,11 @@ bool is_same_write(const Tensor& a, std::uint64_t version, const Tensor& b) {
   return a.is_same(b) && a.dtype() == b.dtype() && version == b.version();
 }
 
+// The weight as maps of x's dtype want it: parameters stay f32 beside 16-bit maps.
+Tensor weight_for(const Tensor& x, const Tensor& weight) {
+  return is_half(x.dtype()) ? ops::cast(weight, x.dtype()) : weight;
+}
+
 }  // namespace
 
 Conv2d::Conv2d(const Conv2dShape& shape, const ops::Conv2dOptions& conv_options)
@@ -42,7 +49,7 @@ Conv2d::Conv2d(const Conv2dShape& shape, const ops::Conv2dOptions& conv_options)
 
 Tensor Conv2d::forward(const Tensor& x) {
   if (!autograd::any_needs_grad({x, weight, bias})) return inference(x, {.shift = bias});
-  Tensor y = ops::conv2d(x, weight, bias, options);
+  Tensor y = ops::conv2d(x, weight_for(x, weight), bias, options);
   MacCounter::add(y.numel() / y.dim(3) * weight.numel());
   return y;
 }
@@ -68,7 +75,7 @@ ConvTranspose2d::ConvTranspose2d(const Conv2dShape& shape,
 Tensor ConvTranspose2d::forward(const Tensor& x) {
   if (!autograd::any_needs_grad({x, weight, bias})) return inference(x, {.shift = bias});
   MacCounter::add(x.numel() / x.dim(3) * weight.numel());
-  return ops::conv_transpose2d(x, weight, bias, options);
+  return ops::conv_transpose2d(x, weight_for(x, weight), bias, options);
 }
 
 Tensor ConvTranspose2d::inference(const Tensor& x, const ops::ConvEpilogue& epilogue) {
@@ -92,7 +99,9 @@ BatchNorm2d::BatchNorm2d(std::int64_t channels, double epsilon, double running_m
 }
 
 Tensor BatchNorm2d::forward(const Tensor& x, bool relu, const Tensor& residual) {
-  if (is_training()) ++*num_batches_tracked.data<std::int64_t>();
+  if (is_training()) {
+    each_pass([count = num_batches_tracked]() mutable { ++*count.data<std::int64_t>(); });
+  }
   return ops::batch_norm(
       x, weight, bias, running_mean, running_var,
       {.training = is_training(), .eps = eps, .momentum = momentum, .relu = relu}, residual);
@@ -139,7 +148,7 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, bool with_bi
 
 Tensor Linear::forward(const Tensor& x) {
   MacCounter::add(x.numel() / x.dim(-1) * weight.numel());
-  return ops::linear(x, weight, bias);
+  return ops::linear(x, weight_for(x, weight), bias);
 }
 
 MacCounter::MacCounter() : previous_(t_counter) { t_counter = this; }

@@ -1,4 +1,6 @@
 // Layers with parameters. Names and order of parameters and buffers are PyTorch's, layouts ours.
+// Parameters are f32 (f64 for gradient checks). Maps may be bf16 or f16 on a GPU: layers then
+// compute with a 16-bit copy of the weight, and gradients come back in f32.
 // A layer is used by one thread at a time: it keeps prepared forms of its parameters.
 #pragma once
 

@@ -156,7 +156,7 @@ void Module::to(DType dtype) {
 void Module::to(Device device) {
   for (Slot& slot : slots_) {
     if (slot.parameter) *slot.parameter = slot.parameter->to(device).set_requires_grad();
-    if (slot.buffer) *slot.buffer = slot.buffer->to(device);
+    if (slot.buffer && is_floating(slot.buffer->dtype())) *slot.buffer = slot.buffer->to(device);
     if (slot.child) slot.child->to(device);
   }
 }

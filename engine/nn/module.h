@@ -46,6 +46,7 @@ class Module {
 
   void zero_grad();
   void to(DType dtype);  // floating parameters and buffers
+  // Parameters and floating buffers; counters stay on the CPU, which alone reads them.
   void to(Device device);
 
  protected:

@@ -4,7 +4,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
-#include "engine/core/error.h"
+#include "engine/ops/checks.h"
 #include "kernels/conv.h"
 
 namespace akimbo::ops {
@@ -39,11 +39,13 @@ void check_options(const char* op, const Conv2dParams& p) {
 void check_vector(const char* op, const char* name, const Tensor& v, const Tensor& x,
                   std::int64_t num_outputs) {
   if (!v.defined()) return;
-  if (!(v.shape() == Shape{num_outputs}) || v.dtype() != x.dtype()) {
+  const DType wanted = vector_dtype(x.dtype());
+  if (!(v.shape() == Shape{num_outputs}) || v.dtype() != wanted) {
     throw_error<ArgumentError>("[{}] {} is {} {}; w has {} output channels, so pass {} [{}]", op,
                                name, dtype_name(v.dtype()), v.shape().str(), num_outputs,
-                               dtype_name(x.dtype()), num_outputs);
+                               dtype_name(wanted), num_outputs);
   }
+  require_device(op, name, v, "x", x);
 }
 
 // All that x, w and the options must satisfy, whichever way the convolution runs.
@@ -54,10 +56,15 @@ void check_operands(const char* op, const Tensor& x, const Tensor& w, const Conv
         "[{}] x is {} and w is {}; x must be [N,H,W,C] and w [O,kh,kw,C/groups]", op,
         x.shape().str(), w.shape().str());
   }
-  if (x.dtype() != w.dtype() || (x.dtype() != DType::f32 && x.dtype() != DType::f64)) {
-    throw_error<ArgumentError>("[{}] x is {} and w is {}; both must be f32, or both f64; call to()",
-                               op, dtype_name(x.dtype()), dtype_name(w.dtype()));
+  const bool known = x.dtype() == DType::f32 || x.dtype() == DType::f64 ||
+                     (is_half(x.dtype()) && x.device().is_cuda());
+  if (x.dtype() != w.dtype() || !known) {
+    throw_error<ArgumentError>(
+        "[{}] x is {} and w is {}; both must be f32, or both f64 (on a GPU also bf16 or f16); call "
+        "to()",
+        op, dtype_name(x.dtype()), dtype_name(w.dtype()));
   }
+  require_device(op, "w", w, "x", x);
   const std::int64_t channels = x.dim(3), taken = w.dim(3) * p.groups;
   if (taken != channels) {
     const Shape& ws = w.shape();
@@ -122,7 +129,7 @@ kernels::ConvEpilogue views_of(const ConvEpilogue& e) {
 }
 
 Tensor bias_grad(const Tensor& grad_y) {
-  Tensor grad = Tensor::empty({grad_y.dim(3)}, grad_y.dtype(), grad_y.device());
+  Tensor grad = Tensor::empty({grad_y.dim(3)}, vector_dtype(grad_y.dtype()), grad_y.device());
   AKIMBO_KERNEL(grad_y.device(), conv_bias_grad)
   (exec_of(grad_y.device()), view_of(grad_y), mutable_view_of(grad));
   return grad;
@@ -137,6 +144,12 @@ void check_epilogue(const char* op, const ConvEpilogue& e, const Tensor& x, cons
                                dtype_name(r.dtype()), r.shape().str(), dtype_name(x.dtype()),
                                y.str());
   }
+  if (r.defined()) require_device(op, "residual", r, "x", x);
+}
+
+Tensor inference_weight(const Tensor& x, const Tensor& w, PackedConvWeight* packed) {
+  if (!is_half(x.dtype()) || w.dtype() == x.dtype()) return w;
+  return packed != nullptr ? packed->converted(w, x.dtype()) : w.detach().to(x.dtype());
 }
 
 bool equal(const Conv2dOptions& a, const Conv2dOptions& b) {
@@ -167,7 +180,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
           (exec_of(device), view_of(grad_y), view_of(sw.get()), params, mutable_view_of(grad_x));
         }
         if (needs[1]) {
-          grad_w = Tensor::empty(sw.get().shape(), grad_y.dtype(), device);
+          // f32 for 16-bit weights, which are copies of f32 ones: no rounding on the way back.
+          grad_w = Tensor::empty(sw.get().shape(), vector_dtype(grad_y.dtype()), device);
           AKIMBO_KERNEL(device, conv2d_weight_grad)
           (exec_of(device), view_of(sx.get()), view_of(grad_y), params, mutable_view_of(grad_w));
         }
@@ -198,13 +212,25 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& w, const Tensor& bias,
           (exec_of(device), view_of(grad_y), view_of(sw.get()), params, mutable_view_of(grad_x));
         }
         if (needs[1]) {
-          grad_w = Tensor::empty(sw.get().shape(), grad_y.dtype(), device);
+          // f32 for 16-bit weights, which are copies of f32 ones: no rounding on the way back.
+          grad_w = Tensor::empty(sw.get().shape(), vector_dtype(grad_y.dtype()), device);
           AKIMBO_KERNEL(device, conv_transpose2d_weight_grad)
           (exec_of(device), view_of(sx.get()), view_of(grad_y), params, mutable_view_of(grad_w));
         }
         return std::vector<Tensor>{grad_x, grad_w, needs[2] ? bias_grad(grad_y) : Tensor()};
       });
   return y;
+}
+
+const Tensor& PackedConvWeight::converted(const Tensor& w, DType dtype) {
+  if (converted_from_.defined() && w.is_same(converted_from_) &&
+      w.version() == converted_version_ && converted_.dtype() == dtype) {
+    return converted_;
+  }
+  converted_ = w.detach().to(dtype);
+  converted_from_ = w.detach();
+  converted_version_ = w.version();
+  return converted_;
 }
 
 const Tensor& PackedConvWeight::update(const Tensor& w, const Conv2dOptions& options) {
@@ -215,7 +241,7 @@ const Tensor& PackedConvWeight::update(const Tensor& w, const Conv2dOptions& opt
   const Conv2dParams params = params_of(options);
   const std::int64_t count =
       AKIMBO_KERNEL(w.device(), conv2d_packed_numel)(w.shape(), w.dtype(), params);
-  clear();
+  packed_ = Tensor();
   if (count > 0) {
     packed_ = Tensor::empty({count}, w.dtype(), w.device());
     AKIMBO_KERNEL(w.device(), conv2d_pack_weight)
@@ -224,6 +250,7 @@ const Tensor& PackedConvWeight::update(const Tensor& w, const Conv2dOptions& opt
   source_ = w.detach();
   version_ = w.version();
   options_ = options;
+  transposed_ = false;
   return packed_;
 }
 
@@ -236,7 +263,7 @@ const Tensor& PackedConvWeight::update(const Tensor& w, const ConvTranspose2dOpt
   }
   const std::int64_t count =
       AKIMBO_KERNEL(w.device(), conv_transpose2d_packed_numel)(w.shape(), w.dtype(), params);
-  clear();
+  packed_ = Tensor();
   if (count > 0) {
     packed_ = Tensor::empty({count}, w.dtype(), w.device());
     AKIMBO_KERNEL(w.device(), conv_transpose2d_pack_weight)
@@ -249,8 +276,9 @@ const Tensor& PackedConvWeight::update(const Tensor& w, const ConvTranspose2dOpt
   return packed_;
 }
 
-Tensor conv2d_inference(const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue,
+Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
                         const Conv2dOptions& options, PackedConvWeight* packed) {
+  const Tensor w = inference_weight(x, weight, packed);
   Tensor y = Tensor::empty(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
   check_epilogue("conv2d", epilogue, x, y.shape());
   const Tensor ready = packed != nullptr ? packed->update(w, options) : Tensor();
@@ -260,8 +288,10 @@ Tensor conv2d_inference(const Tensor& x, const Tensor& w, const ConvEpilogue& ep
   return y;
 }
 
-Tensor conv_transpose2d_inference(const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue,
+Tensor conv_transpose2d_inference(const Tensor& x, const Tensor& weight,
+                                  const ConvEpilogue& epilogue,
                                   const ConvTranspose2dOptions& options, PackedConvWeight* packed) {
+  const Tensor w = inference_weight(x, weight, packed);
   Tensor y = Tensor::empty(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
   check_epilogue("conv_transpose2d", epilogue, x, y.shape());
   const Tensor ready = packed != nullptr ? packed->update(w, options) : Tensor();

@@ -24,7 +24,8 @@ struct ConvTranspose2dOptions {
 };
 
 // x [N,H,W,C], w [O,kh,kw,C/groups], bias [O] or undefined; returns [N,H',W',O] with
-// H' = (H + 2 padding - dilation (kh - 1) - 1) / stride + 1.
+// H' = (H + 2 padding - dilation (kh - 1) - 1) / stride + 1. On a GPU x and w may be bf16 or f16;
+// the bias and the gradients of w and bias are f32 then.
 [[nodiscard]] Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {},
                             const Conv2dOptions& options = {});
 
@@ -46,6 +47,8 @@ struct ConvEpilogue {
 // as much memory as the weight. One user at a time.
 class PackedConvWeight {
  public:
+  // w in another dtype.
+  const Tensor& converted(const Tensor& w, DType dtype);
   // Undefined if the device does not pack.
   const Tensor& update(const Tensor& w, const Conv2dOptions& options);
   const Tensor& update(const Tensor& w, const ConvTranspose2dOptions& options);
@@ -57,9 +60,12 @@ class PackedConvWeight {
   bool transposed_ = false;
   Conv2dOptions options_;
   Tensor packed_;
+  Tensor converted_from_, converted_;
+  std::uint64_t converted_version_ = 0;
 };
 
 // Without gradient, whatever the inputs. `packed` may be null: then the weight is packed each time.
+// A 16-bit x takes an f32 weight too, and computes with a copy of x's dtype.
 [[nodiscard]] Tensor conv2d_inference(const Tensor& x, const Tensor& w,
                                       const ConvEpilogue& epilogue = {},
                                       const Conv2dOptions& options = {},

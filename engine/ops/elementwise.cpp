@@ -64,6 +64,21 @@ Tensor unary(const char* op, const Tensor& x, kernels::UnaryForward* forward,
 
 }  // namespace
 
+Tensor cast(const Tensor& x, DType dtype) {
+  if (!is_floating(x.dtype()) || !is_floating(dtype)) {
+    throw_error<ArgumentError>("[cast] {} to {}: both must be floating", dtype_name(x.dtype()),
+                               dtype_name(dtype));
+  }
+  if (x.dtype() == dtype) return x;
+  Tensor y = x.detach().to(dtype);
+  if (autograd::any_needs_grad({x})) {
+    autograd::attach("cast", y, {x}, [from = x.dtype()](const Tensor& grad_y, const Needs&) {
+      return Grads{grad_y.to(from)};
+    });
+  }
+  return y;
+}
+
 Tensor add(const Tensor& a, const Tensor& b) {
   check_pair("add", a, b);
   Tensor y = plain(AKIMBO_KERNEL(a.device(), add_forward), a, b);

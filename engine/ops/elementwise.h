@@ -1,5 +1,5 @@
-// Differentiable elementwise functions and activations, f32 and f64. Those of two tensors want one
-// shape, dtype and device, and throw ArgumentError otherwise.
+// Differentiable elementwise functions and activations, f32 and f64, on a GPU also bf16 and f16.
+// Those of two tensors want one shape, dtype and device, and throw ArgumentError otherwise.
 #pragma once
 
 #include "engine/core/tensor.h"
@@ -10,6 +10,10 @@ namespace akimbo::ops {
 [[nodiscard]] Tensor sub(const Tensor& a, const Tensor& b);  // a - b
 [[nodiscard]] Tensor mul(const Tensor& a, const Tensor& b);  // a b
 [[nodiscard]] Tensor div(const Tensor& a, const Tensor& b);  // a / b
+
+// x in another floating dtype; itself when it has it already. The gradient goes back in x's dtype
+// (or stays as it is when an op below gave it in x's dtype already).
+[[nodiscard]] Tensor cast(const Tensor& x, DType dtype);
 
 // With a number.
 [[nodiscard]] Tensor add_scalar(const Tensor& x, double value);             // x + value

@@ -2,7 +2,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
-#include "engine/core/error.h"
+#include "engine/ops/checks.h"
 #include "kernels/conv.h"
 #include "kernels/matmul.h"
 
@@ -15,11 +15,13 @@ void check(const char* op, const char* b_form, const Tensor& a, const Tensor& b,
         "[{}] the operands are {} and {}; the second must be {}, K the last extent of the first",
         op, a.shape().str(), b.shape().str(), b_form);
   }
-  if (a.dtype() != b.dtype() || (a.dtype() != DType::f32 && a.dtype() != DType::f64)) {
+  if (a.dtype() != b.dtype()) {
     throw_error<ArgumentError>(
         "[{}] the operands are {} and {}; both must be f32, or both f64; call to()", op,
         dtype_name(a.dtype()), dtype_name(b.dtype()));
   }
+  require_floating(op, "the first operand", a);
+  require_device(op, "the second operand", b, "the first", a);
 }
 
 // All but the last axis as one.
@@ -66,11 +68,13 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   check("linear", "[O,K]", x, w, 1);
-  if (bias.defined() && (!(bias.shape() == Shape{w.dim(0)}) || bias.dtype() != x.dtype())) {
+  if (bias.defined() &&
+      (!(bias.shape() == Shape{w.dim(0)}) || bias.dtype() != vector_dtype(x.dtype()))) {
     throw_error<ArgumentError>("[linear] bias is {} {}; w {} wants {} [{}]",
                                dtype_name(bias.dtype()), bias.shape().str(), w.shape().str(),
-                               dtype_name(x.dtype()), w.dim(0));
+                               dtype_name(vector_dtype(x.dtype())), w.dim(0));
   }
+  if (bias.defined()) require_device("linear", "bias", bias, "x", x);
   Tensor y = product(flat(x), w, {.transpose_b = true, .bias = view_of(bias)})
                  .view(with_last(x.shape(), w.dim(0)));
   if (!autograd::any_needs_grad({x, w, bias})) return y;
@@ -83,7 +87,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
                      if (needs[0]) grad_x = product(grad, sw.get(), {}).view(sx.get().shape());
                      if (needs[1]) grad_w = product(grad, flat(sx.get()), {.transpose_a = true});
                      if (needs[2]) {
-                       grad_bias = Tensor::empty({grad.dim(1)}, grad.dtype(), grad.device());
+                       grad_bias =
+                           Tensor::empty({grad.dim(1)}, vector_dtype(grad.dtype()), grad.device());
                        AKIMBO_KERNEL(grad.device(), conv_bias_grad)
                        (exec_of(grad.device()), view_of(grad), mutable_view_of(grad_bias));
                      }

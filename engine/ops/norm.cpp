@@ -60,8 +60,8 @@ void attach_grad(Tensor& y, const Inputs& in, const Tensor& mean, const Tensor& 
         const bool masked = sy.get().defined();
         std::vector<Tensor> grads(4);
         if (needs[0]) grads[0] = Tensor::empty(x.shape(), x.dtype(), device);
-        if (needs[1]) grads[1] = Tensor::empty(gamma.shape(), x.dtype(), device);
-        if (needs[2]) grads[2] = Tensor::empty(gamma.shape(), x.dtype(), device);
+        if (needs[1]) grads[1] = Tensor::empty(gamma.shape(), gamma.dtype(), device);
+        if (needs[2]) grads[2] = Tensor::empty(gamma.shape(), gamma.dtype(), device);
         if (needs[3]) grads[3] = masked ? Tensor::empty(x.shape(), x.dtype(), device) : grad_y;
         AKIMBO_KERNEL(device, batch_norm_grad)
         (exec_of(device), {.x = view_of(x),
@@ -87,9 +87,9 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
   check_batch_norm(x, gamma, beta, running_mean, running_var, options, residual);
   const Device device = x.device();
   Tensor mean;
-  Tensor invstd = Tensor::empty(gamma.shape(), x.dtype(), device);
+  Tensor invstd = Tensor::empty(gamma.shape(), gamma.dtype(), device);
   if (options.training) {
-    mean = Tensor::empty(gamma.shape(), x.dtype(), device);
+    mean = Tensor::empty(gamma.shape(), gamma.dtype(), device);
     AKIMBO_KERNEL(device, batch_norm_statistics)
     (exec_of(device), view_of(x), {.eps = options.eps, .momentum = options.momentum},
      mutable_view_of(mean), mutable_view_of(invstd), mutable_view_of(running_mean),

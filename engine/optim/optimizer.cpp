@@ -20,7 +20,10 @@ Optimizer::Optimizer(NamedTensors parameters, double learning_rate)
   if (parameters_.empty()) {
     throw ArgumentError("[optimizer] there is no parameter to optimise");
   }
-  num_updates_ = Tensor::zeros({static_cast<std::int64_t>(parameters_.size())}, DType::i64);
+  const auto count = static_cast<std::int64_t>(parameters_.size());
+  num_updates_ = Tensor::zeros({count}, DType::i64);
+  const Device device = parameters_.front().second.device();
+  if (device.is_cuda()) device_values_ = Tensor::zeros({2 + 2 * count}, DType::f64, device);
 }
 
 std::vector<Tensor>& Optimizer::add_slots(const std::string& name) {
@@ -46,7 +49,7 @@ void Optimizer::check_gradient(std::size_t i, const Tensor& grad) const {
   }
 }
 
-void Optimizer::step() {
+std::vector<std::size_t> Optimizer::with_gradient() const {
   std::vector<std::size_t> indices;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor grad = parameters_[i].second.grad();
@@ -54,9 +57,37 @@ void Optimizer::step() {
     check_gradient(i, grad);
     indices.push_back(i);
   }
+  return indices;
+}
+
+void Optimizer::step(const Tensor& grad_factor) {
+  begin_step();
+  apply_step(grad_factor);
+}
+
+void Optimizer::begin_step() {
+  const std::vector<std::size_t> indices = with_gradient();
   auto* counts = num_updates_.data<std::int64_t>();
   for (const std::size_t i : indices) ++counts[i];
-  if (!indices.empty()) update(indices);
+  if (!device_values_.defined() || indices.empty()) return;
+  const std::vector<double> values = step_values(indices);
+  const auto count = static_cast<std::int64_t>(values.size());
+  device_values_.rows(0, count).copy_from(Tensor::from_values<double>({count}, values));
+}
+
+void Optimizer::apply_step(const Tensor& grad_factor) {
+  const std::vector<std::size_t> indices = with_gradient();
+  if (!indices.empty()) update(indices, grad_factor);
+}
+
+void Optimizer::cancel_step() {
+  auto* counts = num_updates_.data<std::int64_t>();
+  for (const std::size_t i : with_gradient()) --counts[i];
+}
+
+Tensor Optimizer::device_values(std::size_t count) const {
+  return device_values_.defined() ? device_values_.rows(0, static_cast<std::int64_t>(count))
+                                  : Tensor();
 }
 
 void Optimizer::zero_grad() {
@@ -113,24 +144,38 @@ Adam::Adam(NamedTensors parameters, const AdamOptions& options)
       mean_(add_slots("exp_avg")),
       square_(add_slots("exp_avg_sq")) {}
 
-void Adam::update(const std::vector<std::size_t>& indices) {
-  std::vector<kernels::AdamItem> items;
+std::vector<double> Adam::step_values(const std::vector<std::size_t>& indices) const {
+  std::vector<double> values{learning_rate(), 1.0};
   for (const std::size_t i : indices) {
-    Tensor& parameter = parameters_[i].second;
     const auto t = static_cast<double>(num_updates(i));
+    values.push_back(1 - std::pow(options_.beta1, t));
+    values.push_back(1 - std::pow(options_.beta2, t));
+  }
+  return values;
+}
+
+void Adam::update(const std::vector<std::size_t>& indices, const Tensor& grad_factor) {
+  const std::vector<double> values = step_values(indices);
+  const Tensor device_values = this->device_values(values.size());
+  std::vector<kernels::AdamItem> items;
+  for (std::size_t k = 0; k < indices.size(); ++k) {
+    const std::size_t i = indices[k];
+    Tensor& parameter = parameters_[i].second;
     items.push_back({.parameter = mutable_view_of(parameter),
                      .grad = view_of(parameter.grad()),
                      .mean = mutable_view_of(mean_[i]),
                      .square = mutable_view_of(square_[i]),
-                     .bias1 = 1 - std::pow(options_.beta1, t),
-                     .bias2 = 1 - std::pow(options_.beta2, t)});
+                     .bias1 = values[2 + 2 * k],
+                     .bias2 = values[3 + 2 * k]});
   }
   const kernels::AdamParams params{.learning_rate = learning_rate(),
                                    .beta1 = options_.beta1,
                                    .beta2 = options_.beta2,
                                    .eps = options_.eps,
                                    .weight_decay = options_.weight_decay,
-                                   .decoupled = options_.decoupled};
+                                   .decoupled = options_.decoupled,
+                                   .step_values = view_of(device_values),
+                                   .grad_factor = view_of(grad_factor)};
   const Device device = parameters_.front().second.device();
   AKIMBO_KERNEL(device, adam_update)(exec_of(device), items, params);
 }
@@ -143,7 +188,12 @@ Sgd::Sgd(NamedTensors parameters, const SgdOptions& options)
   if (options.momentum != 0) velocity_ = &add_slots("momentum_buffer");
 }
 
-void Sgd::update(const std::vector<std::size_t>& indices) {
+std::vector<double> Sgd::step_values(const std::vector<std::size_t>&) const {
+  return {learning_rate(), 1.0};
+}
+
+void Sgd::update(const std::vector<std::size_t>& indices, const Tensor& grad_factor) {
+  const Tensor device_values = this->device_values(2);
   std::vector<kernels::SgdItem> items;
   for (const std::size_t i : indices) {
     Tensor& parameter = parameters_[i].second;
@@ -155,7 +205,9 @@ void Sgd::update(const std::vector<std::size_t>& indices) {
   const kernels::SgdParams params{.learning_rate = learning_rate(),
                                   .momentum = options_.momentum,
                                   .weight_decay = options_.weight_decay,
-                                  .nesterov = options_.nesterov};
+                                  .nesterov = options_.nesterov,
+                                  .step_values = view_of(device_values),
+                                  .grad_factor = view_of(grad_factor)};
   const Device device = parameters_.front().second.device();
   AKIMBO_KERNEL(device, sgd_update)(exec_of(device), items, params);
 }

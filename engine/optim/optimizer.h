@@ -23,9 +23,17 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // One update of every parameter that has a gradient; the others stay as they are. Throws
-  // ArgumentError when a gradient's shape or dtype is not its parameter's.
-  void step();
+  // One update of every parameter that has a gradient; the others stay as they are. `grad_factor`
+  // (gradients.h), if given, multiplies every gradient, and nothing is updated where it is not
+  // finite. Throws ArgumentError when a gradient's shape or dtype is not its parameter's.
+  void step(const Tensor& grad_factor = {});
+  // The same in two halves, for a step that is captured in a graph: apply_step() is recorded, and
+  // begin_step() goes before each replay: it counts the update and sends the learning rate and the
+  // other numbers of this step to the device.
+  void begin_step();
+  void apply_step(const Tensor& grad_factor = {});
+  // Takes the count of the last begin_step() back: the factor was not finite.
+  void cancel_step();
   // Forgets the gradients.
   void zero_grad();
 
@@ -46,15 +54,22 @@ class Optimizer {
   // Updates of parameter i so far, the running one included.
   [[nodiscard]] std::int64_t num_updates(std::size_t i) const;
   // Updates the parameters of these indices.
-  virtual void update(const std::vector<std::size_t>& indices) = 0;
+  virtual void update(const std::vector<std::size_t>& indices, const Tensor& grad_factor) = 0;
+  // The values of this step as kernels/optim.h orders them for a device.
+  [[nodiscard]] virtual std::vector<double> step_values(
+      const std::vector<std::size_t>& indices) const = 0;
+  // Those on the device; empty on the CPU, where the numbers are passed as they are.
+  [[nodiscard]] Tensor device_values(std::size_t count) const;
 
   NamedTensors parameters_;
 
  private:
   void check_gradient(std::size_t i, const Tensor& grad) const;
+  [[nodiscard]] std::vector<std::size_t> with_gradient() const;
 
   std::vector<std::pair<std::string, std::unique_ptr<std::vector<Tensor>>>> slots_;
-  Tensor num_updates_;  // [parameters], i64
+  Tensor num_updates_;    // [parameters], i64, on the CPU
+  Tensor device_values_;  // f64, room for the step values of all parameters; undefined on the CPU
   double learning_rate_;
 };
 
@@ -72,7 +87,9 @@ class Adam final : public Optimizer {
   Adam(NamedTensors parameters, const AdamOptions& options = {});
 
  private:
-  void update(const std::vector<std::size_t>& indices) override;
+  void update(const std::vector<std::size_t>& indices, const Tensor& grad_factor) override;
+  [[nodiscard]] std::vector<double> step_values(
+      const std::vector<std::size_t>& indices) const override;
   AdamOptions options_;
   std::vector<Tensor>& mean_;    // running mean of gradients
   std::vector<Tensor>& square_;  // running mean of their squares
@@ -91,7 +108,9 @@ class Sgd final : public Optimizer {
   Sgd(NamedTensors parameters, const SgdOptions& options = {});
 
  private:
-  void update(const std::vector<std::size_t>& indices) override;
+  void update(const std::vector<std::size_t>& indices, const Tensor& grad_factor) override;
+  [[nodiscard]] std::vector<double> step_values(
+      const std::vector<std::size_t>& indices) const override;
   SgdOptions options_;
   std::vector<Tensor>* velocity_ = nullptr;  // null without momentum
 };
