@@ -55,6 +55,7 @@ ExitCode exit_code_of(const std::exception& error) {
   if (dynamic_cast<const ArgumentError*>(&error)) return kExitUsage;
   if (dynamic_cast<const FileError*>(&error)) return kExitBadData;
   if (dynamic_cast<const DeviceError*>(&error)) return kExitDevice;
+  if (dynamic_cast<const DeviceFailure*>(&error)) return kExitDevice;
   if (dynamic_cast<const std::bad_alloc*>(&error)) return kExitDevice;
   if (dynamic_cast<const NumericError*>(&error)) return kExitNumeric;
   return kExitFailed;

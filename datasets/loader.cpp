@@ -32,17 +32,22 @@ struct Pending {
   [[nodiscard]] bool done() const { return num_done == static_cast<std::int64_t>(indices.size()); }
 };
 
+Tensor make_tensor(const Shape& shape, bool pinned) {
+  return pinned ? Tensor::empty_pinned(shape) : Tensor::empty(shape);
+}
+
 std::shared_ptr<Pending> make_pending(const TopDownDataset& dataset,
-                                      std::vector<std::int64_t> indices, std::int64_t batch_index) {
+                                      std::vector<std::int64_t> indices, std::int64_t batch_index,
+                                      bool pinned) {
   const HeatmapCodec& codec = dataset.options().codec;
   const auto n = static_cast<std::int64_t>(indices.size());
   const std::int64_t k = dataset.skeleton().num_keypoints();
   auto pending = std::make_shared<Pending>();
   pending->indices = std::move(indices);
   Batch& batch = pending->batch;
-  batch.input = Tensor::empty({n, codec.input_size.height, codec.input_size.width, 3});
-  batch.target = Tensor::empty({n, codec.heatmap_size.height, codec.heatmap_size.width, k});
-  batch.weight = Tensor::empty({n, k});
+  batch.input = make_tensor({n, codec.input_size.height, codec.input_size.width, 3}, pinned);
+  batch.target = make_tensor({n, codec.heatmap_size.height, codec.heatmap_size.width, k}, pinned);
+  batch.weight = make_tensor({n, k}, pinned);
   batch.samples.resize(static_cast<std::size_t>(n));
   batch.index = batch_index;
   pending->input = batch.input.data<float>();
@@ -87,7 +92,7 @@ struct BatchLoader::Impl {
     const int ahead = order.workers == 0 ? 1 : std::max(1, order.prefetch);
     const auto limit = static_cast<std::size_t>(ahead);
     while (queue.size() < limit && batch_index < dataset.num_batches(order.batch_size)) {
-      queue.push_back(make_pending(dataset, indices_of(batch_index), batch_index));
+      queue.push_back(make_pending(dataset, indices_of(batch_index), batch_index, order.pinned));
       ++batch_index;
     }
   }

@@ -26,6 +26,7 @@ struct BatchOrder {
   std::int64_t epoch = 0;        // of shuffling and augmentation
   std::int64_t first_batch = 0;  // where a resumed epoch goes on
   int workers = 1;               // 0: batches are made by the caller of next()
+  bool pinned = false;           // in memory that a GPU copies from beside its work
   int prefetch = 3;              // batches in memory at once, beside the one in use
 };
 

@@ -48,10 +48,11 @@ LoadedModel load_config_model(const ModelSource& source, bool needs_weights) {
 
 }  // namespace
 
-LoadedModel load_model(const ModelSource& source, bool needs_weights) {
+LoadedModel load_model(const ModelSource& source, Device device, bool needs_weights) {
   const bool is_model_file = source.model.ends_with(".safetensors");
   LoadedModel loaded =
       is_model_file ? load_model_file(source) : load_config_model(source, needs_weights);
+  loaded.network->to(device);
   loaded.network->eval();
   return loaded;
 }

@@ -13,7 +13,7 @@ namespace akimbo::apps {
 struct LoadedModel {
   Config config;
   Skeleton skeleton;
-  std::unique_ptr<models::Network> network;  // in evaluation mode
+  std::unique_ptr<models::Network> network;  // on the device, in evaluation mode
   std::string weights_path;                  // empty: fresh weights
 };
 
@@ -24,6 +24,7 @@ struct ModelSource {
 };
 
 // Throws ConfigError when a config comes without weights and `needs_weights`.
-[[nodiscard]] LoadedModel load_model(const ModelSource& source, bool needs_weights = true);
+[[nodiscard]] LoadedModel load_model(const ModelSource& source, Device device = kCpu,
+                                     bool needs_weights = true);
 
 }  // namespace akimbo::apps

@@ -6,8 +6,10 @@
 namespace akimbo::apps {
 
 void RunOptions::declare(Options& options) {
-  options.option("--device", device, "auto, cpu, cuda or cuda:N");
+  options.option("--device", device, "auto (a GPU if there is one), cpu, cuda or cuda:N");
   options.option("--threads", threads, "CPU threads; 0: all cores");
+  options.flag("--deterministic", deterministic,
+               "on a GPU: the same bits in every run, somewhat slower (the CPU always does)");
 }
 
 Device RunOptions::apply() const {
@@ -15,6 +17,7 @@ Device RunOptions::apply() const {
     throw_error<ConfigError>("--threads is {}, wanted 0 (all cores) to 4096", threads);
   }
   set_num_threads(threads);
+  set_compute_mode({.deterministic = deterministic});
   return parse_device(device);
 }
 

@@ -11,9 +11,11 @@ namespace akimbo::apps {
 struct RunOptions {
   std::string device = "auto";
   int threads = 0;
+  bool deterministic = false;
 
   void declare(Options& options);
-  // Sets the number of threads; returns the device. Throws DeviceError when it is not there.
+  // Sets the number of threads and the compute mode; returns the device. Throws DeviceError that
+  // says why when it is not there.
   [[nodiscard]] Device apply() const;
 };
 

@@ -1,6 +1,7 @@
 #include "apps/config/config.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "models/registry.h"
 
@@ -9,6 +10,8 @@ namespace akimbo::apps {
 // The description of each section. Not in the unnamed namespace: FieldReader::section finds them by
 // argument-dependent lookup, which does not look there.
 using Names = std::vector<std::string>;
+
+inline Names precisions() { return {std::begin(kPrecisions), std::end(kPrecisions)}; }
 
 template <typename Fields>
 void describe(Fields& f, CodecConfig& c) {
@@ -90,6 +93,9 @@ void describe(Fields& f, TrainConfig& c) {
   f.section("optimizer", c.optimizer);
   f.section("schedule", c.schedule);
   f.field("clip_norm", c.clip_norm, at_least(0.0));
+  f.field("precision", c.precision, one_of(precisions()));
+  f.field("deterministic", c.deterministic);
+  f.field("cuda_graph", c.cuda_graph);
   f.field("ema_decay", c.ema_decay, between(0.0, 0.999999));
   f.field("log_every", c.log_every, at_least(1));
   f.field("debug_every", c.debug_every, at_least(0));
@@ -100,6 +106,8 @@ void describe(Fields& f, TrainConfig& c) {
 
 template <typename Fields>
 void describe(Fields& f, EvalConfig& c) {
+  f.field("precision", c.precision, one_of(precisions()));
+  f.field("cuda_graph", c.cuda_graph);
   f.field("batch_size", c.batch_size, between(1, 65536));
   f.field("flip_test", c.flip_test);
   f.field("shift_heatmap", c.shift_heatmap);

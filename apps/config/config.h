@@ -71,6 +71,10 @@ struct ScheduleConfig {
   double min_lr = 0;             // where cosine ends
 };
 
+// How a GPU computes. f32: exactly; tf32: products may round their factors to tf32; bf16, f16:
+// activations in 16 bits, weights and sums in f32. The CPU computes f32, and takes f32 and tf32.
+inline constexpr const char* kPrecisions[] = {"f32", "tf32", "bf16", "f16"};
+
 struct TrainConfig {
   int epochs = 140;
   int batch_size = 32;
@@ -78,16 +82,21 @@ struct TrainConfig {
   bool shuffle = true;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
-  double clip_norm = 0;    // largest norm of all gradients together; 0: no clipping
-  double ema_decay = 0;    // of the averaged weights that are validated and kept; 0: none
-  int log_every = 100;     // steps between log lines
-  int debug_every = 0;     // steps between pictures of a batch; 0: none
-  int save_every = 0;      // steps between checkpoints inside an epoch; 0: at its end only
-  int save_epochs = 1;     // epochs between checkpoints at an epoch's end
-  int validate_every = 1;  // epochs between validations
+  double clip_norm = 0;  // largest norm of all gradients together; 0: no clipping
+  std::string precision = "f32";
+  bool deterministic = false;  // on a GPU: the same bits in every run, somewhat slower
+  bool cuda_graph = true;      // on a GPU: record the step once and replay it
+  double ema_decay = 0;        // of the averaged weights that are validated and kept; 0: none
+  int log_every = 100;         // steps between log lines
+  int debug_every = 0;         // steps between pictures of a batch; 0: none
+  int save_every = 0;          // steps between checkpoints inside an epoch; 0: at its end only
+  int save_epochs = 1;         // epochs between checkpoints at an epoch's end
+  int validate_every = 1;      // epochs between validations
 };
 
 struct EvalConfig {
+  std::string precision = "f32";
+  bool cuda_graph = true;
   int batch_size = 32;
   bool flip_test = false;
   bool shift_heatmap = true;

@@ -87,15 +87,15 @@ int score_file(const Arguments& arguments, const std::vector<Gate>& gates) {
   return kExitDone;
 }
 
-int evaluate_model(const Arguments& arguments, const std::vector<Gate>& gates) {
-  LoadedModel model = load_model(arguments.source);
+int evaluate_model(const Arguments& arguments, Device device, const std::vector<Gate>& gates) {
+  LoadedModel model = load_model(arguments.source, device);
   apply_arguments(arguments, model.config);
   const DatasetConfig& set = model.config.data.val;
   const auto dataset = open_dataset(model.config, set, model.skeleton, Use::evaluate);
   const datasets::CocoLabels labels = read_labels(model.config, model.skeleton);
   const StopSignal signal;
-  const auto evaluation = evaluate(*model.network, model.config, dataset, labels, set.boxes.empty(),
-                                   [&] { return signal.received() != 0; });
+  const auto evaluation = evaluate(*model.network, device, model.config, dataset, labels,
+                                   set.boxes.empty(), [&] { return signal.received() != 0; });
   if (!evaluation) return 128 + signal.received();
   const fs::path results = fs::path(arguments.out) / "results.json";
   write_output([&] { datasets::write_coco_results(results.string(), evaluation->poses); });
@@ -105,7 +105,7 @@ int evaluate_model(const Arguments& arguments, const std::vector<Gate>& gates) {
 }
 
 int run(const Arguments& arguments) {
-  (void)arguments.run.apply();
+  const Device device = arguments.run.apply();
   std::vector<Gate> gates;
   for (const std::string& text : arguments.gates) gates.push_back(parse_gate(text));
   if (!arguments.results.empty() && !arguments.boxes.empty()) {
@@ -114,7 +114,7 @@ int run(const Arguments& arguments) {
         "already; leave one out");
   }
   prepare_output_folder(arguments.out);
-  return arguments.results.empty() ? evaluate_model(arguments, gates)
+  return arguments.results.empty() ? evaluate_model(arguments, device, gates)
                                    : score_file(arguments, gates);
 }
 

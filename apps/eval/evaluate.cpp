@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/common/batch_feed.h"
 #include "apps/common/data.h"
 #include "apps/common/network.h"
 #include "apps/common/progress.h"
@@ -34,7 +35,7 @@ void collect_poses(const datasets::Batch& batch, const Tensor& keypoints,
   }
 }
 
-void measure_loss(const datasets::Batch& batch, const Tensor& heatmaps, const LossConfig& loss,
+void measure_loss(const DeviceBatch& batch, const Tensor& heatmaps, const LossConfig& loss,
                   PassResult& result) {
   const autograd::NoGrad no_grad;
   const Tensor value =
@@ -44,20 +45,21 @@ void measure_loss(const datasets::Batch& batch, const Tensor& heatmaps, const Lo
   result.accuracy.add(accuracy.average, accuracy.num_keypoints);
 }
 
-std::optional<PassResult> predict_all(models::Network& network, const Config& config,
+std::optional<PassResult> predict_all(models::Network& network, Device device, const Config& config,
                                       const datasets::TopDownDataset& dataset,
                                       const std::function<bool()>& stop) {
   PassResult result;
-  const TopDown top_down(network, config, dataset.skeleton());
-  datasets::BatchLoader loader(dataset, eval_order(config));
-  Progress progress("evaluate", loader.num_batches(), 50);
-  for (std::int64_t done = 1; loader.has_next(); ++done) {
+  TopDown top_down(network, config, dataset.skeleton(), device);
+  BatchFeed feed(dataset, eval_order(config), device);
+  Progress progress("evaluate", feed.num_batches(), 50);
+  for (std::int64_t done = 1; feed.has_next(); ++done) {
     if (stop()) return std::nullopt;
-    const datasets::Batch batch = loader.next();
+    const DeviceBatch batch = feed.next();
     const Tensor heatmaps = top_down.heatmaps(batch.input);
+    feed.prefetch();
     std::vector<CenterScale> regions;
-    for (const auto& sample : batch.samples) regions.push_back(sample.plan.region);
-    collect_poses(batch, top_down.keypoints(heatmaps, regions), result.poses);
+    for (const auto& sample : batch.host.samples) regions.push_back(sample.plan.region);
+    collect_poses(batch.host, top_down.keypoints(heatmaps, regions), result.poses);
     measure_loss(batch, heatmaps, config.loss, result);
     progress.update(done);
   }
@@ -66,11 +68,11 @@ std::optional<PassResult> predict_all(models::Network& network, const Config& co
 
 }  // namespace
 
-std::optional<Evaluation> evaluate(models::Network& network, const Config& config,
+std::optional<Evaluation> evaluate(models::Network& network, Device device, const Config& config,
                                    const datasets::TopDownDataset& dataset,
                                    const datasets::CocoLabels& labels, bool annotated_boxes,
                                    const std::function<bool()>& stop) {
-  std::optional<PassResult> pass = predict_all(network, config, dataset, stop);
+  std::optional<PassResult> pass = predict_all(network, device, config, dataset, stop);
   if (!pass) return std::nullopt;
   const Skeleton& skeleton = dataset.skeleton();
   std::vector<datasets::PredictedPose> poses = datasets::rescore_and_suppress(

@@ -26,9 +26,11 @@ struct Evaluation {
   }
 };
 
-// Predicts every person of the set, then scores. The network should be in evaluation mode. Nothing
-// when `stop` became true on the way. `annotated_boxes`: loss and accuracy mean something.
-[[nodiscard]] std::optional<Evaluation> evaluate(models::Network& network, const Config& config,
+// Predicts every person of the set, then scores. The network lies on the device, in evaluation
+// mode. Nothing when `stop` became true on the way. `annotated_boxes`: loss and accuracy mean
+// something.
+[[nodiscard]] std::optional<Evaluation> evaluate(models::Network& network, Device device,
+                                                 const Config& config,
                                                  const datasets::TopDownDataset& dataset,
                                                  const datasets::CocoLabels& labels,
                                                  bool annotated_boxes,

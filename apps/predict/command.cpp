@@ -68,10 +68,10 @@ void overlay_people(Image& image, const std::vector<PoseEstimator::Pose>& poses)
 
 class Predictor {
  public:
-  Predictor(const Arguments& arguments, LoadedModel model)
+  Predictor(const Arguments& arguments, LoadedModel model, Device device)
       : arguments_(arguments),
         config_(model.config),
-        estimator_(std::make_unique<PoseEstimator::Parts>(std::move(model))),
+        estimator_(std::make_unique<PoseEstimator::Parts>(std::move(model), device)),
         boxes_(arguments.boxes, arguments.annotations, config_.eval.box_threshold) {}
 
   void picture(const fs::path& path) {
@@ -143,9 +143,9 @@ class Predictor {
 
 // A picture that cannot be read costs its own result only; the run's exit code tells.
 int run(const Arguments& arguments) {
-  (void)arguments.run.apply();
+  const Device device = arguments.run.apply();
   const std::vector<fs::path> pictures = list_pictures(arguments.inputs);
-  Predictor predictor(arguments, load_model(arguments.source));
+  Predictor predictor(arguments, load_model(arguments.source, device), device);
   prepare_output_folder(arguments.out);
   Progress progress("predict", static_cast<std::int64_t>(pictures.size()), 100);
   std::int64_t done = 0;

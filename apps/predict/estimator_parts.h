@@ -9,17 +9,16 @@
 namespace akimbo {
 
 struct PoseEstimator::Parts {
-  explicit Parts(apps::LoadedModel loaded)
+  Parts(apps::LoadedModel loaded, Device device)
       : model(std::move(loaded)),
         codec(apps::make_codec(model.config)),
         cropper(apps::crop_options(model.config)),
-        top_down(*model.network, model.config, model.skeleton) {}
+        top_down(*model.network, model.config, model.skeleton, device) {}
   Parts(const Parts&) = delete;  // top_down refers to model
   Parts& operator=(const Parts&) = delete;
 
   // One batch.
-  [[nodiscard]] std::vector<Pose> estimate(const Image& image,
-                                           std::span<const BoxXywh> boxes) const;
+  [[nodiscard]] std::vector<Pose> estimate(const Image& image, std::span<const BoxXywh> boxes);
 
   apps::LoadedModel model;
   HeatmapCodec codec;

@@ -26,8 +26,9 @@ PoseEstimator::PoseEstimator(PoseEstimator&&) noexcept = default;
 PoseEstimator& PoseEstimator::operator=(PoseEstimator&&) noexcept = default;
 PoseEstimator::~PoseEstimator() = default;
 
-PoseEstimator PoseEstimator::load(const std::filesystem::path& path, Device) {
-  return PoseEstimator(std::make_unique<Parts>(apps::load_model({.model = path.string()})));
+PoseEstimator PoseEstimator::load(const std::filesystem::path& path, Device device) {
+  return PoseEstimator(
+      std::make_unique<Parts>(apps::load_model({.model = path.string()}, device), device));
 }
 
 const Skeleton& PoseEstimator::skeleton() const { return parts_->model.skeleton; }
@@ -45,8 +46,8 @@ std::vector<PoseEstimator::Pose> PoseEstimator::estimate(const Image& image,
   return poses;
 }
 
-std::vector<PoseEstimator::Pose> PoseEstimator::Parts::estimate(
-    const Image& image, std::span<const BoxXywh> boxes) const {
+std::vector<PoseEstimator::Pose> PoseEstimator::Parts::estimate(const Image& image,
+                                                                std::span<const BoxXywh> boxes) {
   const Size2 size = codec.input_size;
   const std::size_t slot = cropper.slot_size();
   Tensor crops =
@@ -60,6 +61,7 @@ std::vector<PoseEstimator::Pose> PoseEstimator::Parts::estimate(
   }
   const Tensor maps = top_down.heatmaps(crops);
   const Tensor keypoints = top_down.keypoints(maps, regions);
+  const Tensor host_maps = maps.to(kCpu);
   const std::int64_t num_values = keypoints.dim(1) * 3;
   std::vector<Pose> poses;
   for (std::size_t i = 0; i < boxes.size(); ++i) {
@@ -69,7 +71,7 @@ std::vector<PoseEstimator::Pose> PoseEstimator::Parts::estimate(
     poses.push_back({.keypoints = {values, values + num_values},
                      .box = boxes[i],
                      .region = regions[i],
-                     .heatmaps = maps.rows(row, row + 1).view(map_shape)});
+                     .heatmaps = host_maps.rows(row, row + 1).view(map_shape)});
   }
   return poses;
 }

@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "apps/common/network_runner.h"
 #include "apps/config/config.h"
 #include "engine/core/tensor.h"
 #include "engine/pose/affine.h"
@@ -13,23 +14,20 @@ namespace akimbo::apps {
 
 class TopDown {
  public:
-  // Keeps references: all three must outlive it. The network should be in evaluation mode.
-  TopDown(models::Network& network, const Config& config, const Skeleton& skeleton);
+  // Keeps references: both must outlive it. The network lies on the device, in evaluation mode.
+  TopDown(models::Network& network, const Config& config, const Skeleton& skeleton, Device device);
 
-  // crops [N, H, W, 3], normalised; returns [N, h, w, K], averaged with the mirrored pass when the
-  // config asks for the flip test.
-  [[nodiscard]] Tensor heatmaps(const Tensor& crops) const;
+  // crops f32 [N, H, W, 3] on any device, normalised; returns f32 [N, h, w, K] on the network's,
+  // averaged with the mirrored pass when the config asks for the flip test.
+  [[nodiscard]] Tensor heatmaps(const Tensor& crops);
   // [N, K, 3] x_image, y_image, score; one region per sample.
   [[nodiscard]] Tensor keypoints(const Tensor& heatmaps,
                                  std::span<const CenterScale> regions) const;
 
  private:
-  models::Network& network_;
+  NetworkRunner runner_;
   const Config& config_;
   std::vector<int> flip_permutation_;
 };
-
-// x mirrored along its third axis, [N, H, W, C].
-[[nodiscard]] Tensor mirror(const Tensor& x);
 
 }  // namespace akimbo::apps

@@ -6,9 +6,9 @@
 #include "apps/cli.h"
 #include "apps/commands.h"
 #include "apps/common/load_model.h"
+#include "apps/common/network_runner.h"
 #include "apps/common/output_folder.h"
 #include "apps/common/run_options.h"
-#include "engine/autograd/node.h"
 #include "engine/io/safetensors.h"
 
 namespace akimbo::apps {
@@ -70,13 +70,12 @@ Tensor read_input(const io::SafetensorsFile& file, const std::string& layout) {
 
 int run(const Arguments& arguments) {
   const Device device = arguments.run.apply();
-  (void)device;
   const io::SafetensorsFile file(arguments.input);
   const std::string layout = layout_of(file);
   const Tensor input = read_input(file, layout);
-  const LoadedModel model = load_model(arguments.source);
-  const autograd::NoGrad no_grad;
-  Tensor heatmaps = model.network->forward(input);
+  const LoadedModel model = load_model(arguments.source, device);
+  NetworkRunner runner(*model.network, model.config.eval, device);
+  Tensor heatmaps = runner.forward(input.to(device)).to(kCpu);
   if (layout == "NCHW") heatmaps = permute(heatmaps, {0, 3, 1, 2});
   write_output([&] {
     io::write_safetensors(arguments.output, {{"heatmaps", heatmaps}}, {{"layout", layout}});

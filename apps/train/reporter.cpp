@@ -4,8 +4,8 @@
 
 namespace akimbo::apps {
 
-Reporter::Reporter(const std::filesystem::path& out, const Config& config)
-    : config_(config), log_(out / "log.jsonl"), events_(out) {}
+Reporter::Reporter(const std::filesystem::path& out, const Config& config, Device device)
+    : config_(config), device_(device), log_(out / "log.jsonl"), events_(out) {}
 
 void Reporter::begin(const Json& facts) {
   const std::string config_text = config_to_json(config_).dump(1);
@@ -43,7 +43,7 @@ void Reporter::log_step(const StepReport& report, const EpochAverages& averages)
                {"data_seconds", report.data_seconds},
                {"step_seconds", report.step_seconds},
                {"images_per_second", static_cast<double>(report.num_images) / report.step_seconds},
-               {"memory_peak_bytes", memory_report(kCpu).peak_bytes}};
+               {"memory_peak_bytes", memory_report(device_).peak_bytes}};
   if (report.grad_norm >= 0) line["grad_norm"] = report.grad_norm;
   log_.write("train", line);
   events_.write_scalars(report.step, {{"train_loss", averages.loss.last},

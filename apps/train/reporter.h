@@ -11,6 +11,7 @@
 #include "apps/train/average.h"
 #include "apps/train/event_file.h"
 #include "apps/train/run_log.h"
+#include "engine/core/device.h"
 
 namespace akimbo::apps {
 
@@ -34,7 +35,8 @@ struct StepReport {
 
 class Reporter {
  public:
-  Reporter(const std::filesystem::path& out, const Config& config);
+  // `device`: whose memory is reported.
+  Reporter(const std::filesystem::path& out, const Config& config, Device device);
 
   void begin(const Json& facts);
   // Every step moves the bar; every `log_every`-th and the last of an epoch are logged.
@@ -47,6 +49,7 @@ class Reporter {
   void log_step(const StepReport& report, const EpochAverages& averages);
 
   const Config& config_;
+  Device device_;
   RunLog log_;
   EventFile events_;
   std::unique_ptr<Progress> progress_;

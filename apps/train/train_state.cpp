@@ -56,7 +56,8 @@ void append(io::NamedTensors& tensors, io::NamedTensors more) {
 
 bool is_finite(const Tensor& tensor) {
   if (tensor.dtype() != DType::f32) return true;
-  for (const float value : tensor.values<float>()) {
+  const Tensor here = tensor.to(kCpu);
+  for (const float value : here.values<float>()) {
     if (!std::isfinite(value)) return false;
   }
   return true;
@@ -64,8 +65,13 @@ bool is_finite(const Tensor& tensor) {
 
 }  // namespace
 
-TrainState::TrainState(const Config& config, Skeleton skeleton)
-    : config_(config), skeleton_(std::move(skeleton)), network_(make_network(config_, skeleton_)) {
+TrainState::TrainState(const Config& config, Skeleton skeleton, Device device)
+    : config_(config),
+      device_(device),
+      skeleton_(std::move(skeleton)),
+      network_(make_network(config_, skeleton_)) {
+  network_->to(device_);
+  if (config_.train.precision == "f16") loss_scale_ = std::make_unique<optim::LossScale>(device_);
   optimizer_ = make_optimizer(config_.train.optimizer, network_->named_parameters());
   restart_average();
 }
@@ -77,13 +83,18 @@ void TrainState::restart_average() {
 }
 
 Json TrainState::training_json() const {
-  return {{"epoch", epoch},
-          {"batch", batch},
-          {"step", step},
-          {"best_metric", best_metric},
-          {"best_epoch", best_epoch},
-          {"loss_average", average_json(averages.loss)},
-          {"accuracy_average", average_json(averages.accuracy)}};
+  Json json = {{"epoch", epoch},
+               {"batch", batch},
+               {"step", step},
+               {"best_metric", best_metric},
+               {"best_epoch", best_epoch},
+               {"loss_average", average_json(averages.loss)},
+               {"accuracy_average", average_json(averages.accuracy)}};
+  if (loss_scale_) {
+    const optim::LossScale::State scale = loss_scale_->state();
+    json["loss_scale"] = {scale.scale, scale.num_good_steps};
+  }
+  return json;
 }
 
 void TrainState::read_training_json(const Json& json, const std::string& where) {
@@ -95,6 +106,11 @@ void TrainState::read_training_json(const Json& json, const std::string& where) 
     best_epoch = json.at("best_epoch").get<int>();
     averages.loss = average_from(json.at("loss_average"));
     averages.accuracy = average_from(json.at("accuracy_average"));
+    // A run that goes on in f16 after another precision begins with a fresh scale.
+    if (loss_scale_ && json.contains("loss_scale")) {
+      const Json& scale = json.at("loss_scale");
+      loss_scale_->set_state({scale.at(0).get<double>(), scale.at(1).get<double>()});
+    }
   } catch (const Json::exception& e) {
     throw_error<FileError>("[train] {} is no checkpoint to go on from: {}", where, e.what());
   }

@@ -9,19 +9,22 @@
 #include "apps/common/network.h"
 #include "apps/train/reporter.h"
 #include "engine/optim/average.h"
+#include "engine/optim/gradients.h"
 
 namespace akimbo::apps {
 
 class TrainState {
  public:
-  // A fresh start.
-  TrainState(const Config& config, Skeleton skeleton);
+  // A fresh start, the network and all that goes with it on the device.
+  TrainState(const Config& config, Skeleton skeleton, Device device);
 
   [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] Device device() const { return device_; }
   [[nodiscard]] const Skeleton& skeleton() const { return skeleton_; }
   [[nodiscard]] models::Network& network() { return *network_; }
   [[nodiscard]] optim::Optimizer& optimizer() { return *optimizer_; }
   [[nodiscard]] optim::ParameterAverage* average() { return average_.get(); }  // null: none asked
+  [[nodiscard]] optim::LossScale* loss_scale() { return loss_scale_.get(); }   // null: not f16
 
   // After a --init: averages start from the loaded weights.
   void restart_average();
@@ -49,10 +52,12 @@ class TrainState {
   void read_training_json(const Json& json, const std::string& where);
 
   Config config_;
+  Device device_;
   Skeleton skeleton_;
   std::unique_ptr<models::Network> network_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<optim::ParameterAverage> average_;
+  std::unique_ptr<optim::LossScale> loss_scale_;
 };
 
 }  // namespace akimbo::apps

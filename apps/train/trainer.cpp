@@ -6,14 +6,15 @@
 #include <cmath>
 
 #include "apps/cli.h"
+#include "apps/common/batch_feed.h"
 #include "apps/common/data.h"
 #include "apps/common/output_folder.h"
 #include "apps/common/stop_signal.h"
 #include "apps/draw/debug_pictures.h"
 #include "apps/eval/evaluate.h"
 #include "apps/train/train_state.h"
+#include "apps/train/train_step.h"
 #include "datasets/meta.h"
-#include "engine/ops/loss.h"
 #include "engine/pose/heatmap_decode.h"
 
 namespace akimbo::apps {
@@ -28,6 +29,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// All on the CPU.
 draw::DebugBatch debug_batch(const datasets::Batch& batch, const Tensor& output,
                              const Config& config) {
   const std::int64_t N = output.dim(0), K = output.dim(3);
@@ -58,7 +60,8 @@ class Trainer {
  private:
   void begin();
   void train_epoch();
-  void train_step(const datasets::Batch& batch, StepReport& report);
+  void train_step(const DeviceBatch& batch, BatchFeed& feed, StepReport& report);
+  void record(const TrainStep::Result& result, const DeviceBatch& batch, StepReport& report);
   void check_loss(double loss) const;
   void draw_batch(const datasets::Batch& batch, const Tensor& output) const;
   void validate();
@@ -70,6 +73,7 @@ class Trainer {
   const TrainOptions& options_;
   fs::path last_path_, best_path_;
   TrainState state_;
+  TrainStep step_;
   datasets::TopDownDataset train_set_, val_set_;
   datasets::CocoLabels val_labels_;
   Reporter reporter_;
@@ -82,11 +86,12 @@ Trainer::Trainer(const Config& config, const TrainOptions& options)
       options_(options),
       last_path_(options.out / "checkpoint_last.safetensors"),
       best_path_(options.out / "checkpoint_best.safetensors"),
-      state_(config, datasets::skeleton_by_name(config.skeleton)),
+      state_(config, datasets::skeleton_by_name(config.skeleton), options.device),
+      step_(state_),
       train_set_(open_dataset(config, config.data.train, state_.skeleton(), Use::train)),
       val_set_(open_dataset(config, config.data.val, state_.skeleton(), Use::evaluate)),
       val_labels_(read_labels(config, state_.skeleton())),
-      reporter_(options.out, config_) {}
+      reporter_(options.out, config_, options.device) {}
 
 void Trainer::begin() {
   std::vector<std::string> notes;
@@ -99,13 +104,16 @@ void Trainer::begin() {
     notes.push_back(load_weights(state_.network(), options_.init, false));
     state_.restart_average();
   }
-  fmt::print(stderr, "{} parameters; {} pictures of people to train on, {} to validate\n",
-             state_.network().num_parameters(), train_set_.size(), val_set_.size());
+  fmt::print(stderr, "{} parameters; {} pictures of people to train on, {} to validate; {} ({})\n",
+             state_.network().num_parameters(), train_set_.size(), val_set_.size(),
+             describe_device(options_.device), config_.train.precision);
   for (const std::string& note : notes) fmt::print(stderr, "{}\n", note);
   reporter_.begin({{"parameters", state_.network().num_parameters()},
                    {"train_people", train_set_.size()},
                    {"val_people", val_set_.size()},
                    {"version", AKIMBO_VERSION},
+                   {"device", describe_device(options_.device)},
+                   {"precision", config_.train.precision},
                    {"resumed", options_.resume},
                    {"step", state_.step},
                    {"notes", notes}});
@@ -138,16 +146,16 @@ void Trainer::train_epoch() {
   state_.network().train();
   const std::int64_t num_batches = train_set_.num_batches(config_.train.batch_size);
   if (state_.batch >= num_batches) return;  // stopped between the last step and the validation
-  datasets::BatchLoader loader(train_set_, train_order(config_, state_.epoch, state_.batch));
+  BatchFeed feed(train_set_, train_order(config_, state_.epoch, state_.batch), options_.device);
   while (state_.batch < num_batches && !stopped()) {
     const auto start = Clock::now();
-    const datasets::Batch batch = loader.next();
+    const DeviceBatch batch = feed.next();
     StepReport report{.epoch = state_.epoch,
                       .batch = state_.batch,
                       .num_batches = num_batches,
                       .num_images = batch.input.dim(0),
                       .data_seconds = seconds_since(start)};
-    train_step(batch, report);
+    train_step(batch, feed, report);
     report.step = state_.step;
     report.step_seconds = seconds_since(start);
     reporter_.step(report, state_.averages);
@@ -156,32 +164,32 @@ void Trainer::train_epoch() {
   }
 }
 
-void Trainer::train_step(const datasets::Batch& batch, StepReport& report) {
+void Trainer::train_step(const DeviceBatch& batch, BatchFeed& feed, StepReport& report) {
   report.lr = optim::learning_rate_at(make_schedule(config_.train), config_.train.optimizer.lr,
                                       state_.epoch, state_.batch, report.num_batches);
-  optim::Optimizer& optimizer = state_.optimizer();
-  optimizer.set_learning_rate(report.lr);
-  const Tensor output = state_.network().forward(batch.input);
-  const Tensor loss = ops::joints_mse(output, batch.target,
-                                      config_.loss.use_target_weight ? batch.weight : Tensor());
-  const double loss_value = loss.item();
-  check_loss(loss_value);
-  optimizer.zero_grad();
-  loss.backward();
-  if (config_.train.clip_norm > 0) {
-    report.grad_norm =
-        optim::clip_grad_norm(state_.network().parameters(), config_.train.clip_norm);
-    check_loss(report.grad_norm);
-  }
-  optimizer.step();
-  if (state_.average() != nullptr) state_.average()->update();
-  const HeatmapAccuracy accuracy = heatmap_accuracy(output.detach(), batch.target);
-  state_.averages.loss.add(loss_value, static_cast<double>(report.num_images));
-  state_.averages.accuracy.add(accuracy.average, accuracy.num_keypoints);
-  const int every = config_.train.debug_every;
-  if (every > 0 && state_.step % every == 0) draw_batch(batch, output.detach());
+  step_.run(batch, report.lr);
+  // A GPU is at work now: the next batch is made and sent meanwhile.
+  const auto start = Clock::now();
+  feed.prefetch();
+  report.data_seconds += seconds_since(start);
+  record(step_.finish(), batch, report);
   ++state_.batch;
   ++state_.step;
+}
+
+void Trainer::record(const TrainStep::Result& result, const DeviceBatch& batch,
+                     StepReport& report) {
+  check_loss(result.loss);
+  const bool scaled = state_.loss_scale() != nullptr;
+  if (result.skipped && (!scaled || state_.loss_scale()->state().scale <= 1)) {
+    check_loss(result.grad_norm);
+  }
+  if (config_.train.clip_norm > 0) report.grad_norm = result.grad_norm;
+  const HeatmapAccuracy accuracy = heatmap_accuracy(step_.output(), batch.target);
+  state_.averages.loss.add(result.loss, static_cast<double>(report.num_images));
+  state_.averages.accuracy.add(accuracy.average, accuracy.num_keypoints);
+  const int every = config_.train.debug_every;
+  if (every > 0 && state_.step % every == 0) draw_batch(batch.host, step_.output().to(kCpu));
 }
 
 std::string Trainer::remedy() const {
@@ -216,8 +224,9 @@ void Trainer::validate() {
   const auto start = Clock::now();
   if (state_.average() != nullptr) state_.average()->exchange();
   state_.network().eval();
-  const auto evaluation = evaluate(state_.network(), config_, val_set_, val_labels_,
-                                   config_.data.val.boxes.empty(), [this] { return stopped(); });
+  const auto evaluation =
+      evaluate(state_.network(), options_.device, config_, val_set_, val_labels_,
+               config_.data.val.boxes.empty(), [this] { return stopped(); });
   state_.network().train();
   if (state_.average() != nullptr) state_.average()->exchange();
   if (!evaluation) return;  // stopped

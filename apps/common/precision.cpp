@@ -1,0 +1,27 @@
+#include "apps/common/precision.h"
+
+#include "engine/core/error.h"
+
+namespace akimbo::apps {
+
+void check_precision(const char* setting, const std::string& precision, Device device) {
+  if (device.is_cuda() || activation_dtype(precision) == DType::f32) return;
+  throw_error<ConfigError>(
+      "[config] {} is {}, but the CPU computes in f32: {} needs a GPU. Use --device cuda where "
+      "there is one, or --set {}=f32",
+      setting, precision, precision, setting);
+}
+
+DType activation_dtype(const std::string& precision) {
+  if (precision == "bf16") return DType::bf16;
+  if (precision == "f16") return DType::f16;
+  return DType::f32;
+}
+
+void use_precision(const std::string& precision) {
+  ComputeMode mode = compute_mode();
+  mode.tf32 = precision == "tf32";
+  set_compute_mode(mode);
+}
+
+}  // namespace akimbo::apps

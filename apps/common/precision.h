@@ -1,0 +1,20 @@
+// What the precision settings of a config (train.precision, eval.precision) mean.
+#pragma once
+
+#include <string>
+
+#include "engine/core/device.h"
+#include "engine/core/tensor.h"
+
+namespace akimbo::apps {
+
+// Throws ConfigError when the device cannot compute so; `setting` is the config's key.
+void check_precision(const char* setting, const std::string& precision, Device device);
+
+// Of the activations: f32 for f32 and tf32.
+[[nodiscard]] DType activation_dtype(const std::string& precision);
+
+// From now on, on every GPU; the deterministic mode stays as it is.
+void use_precision(const std::string& precision);
+
+}  // namespace akimbo::apps

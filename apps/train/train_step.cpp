@@ -1,0 +1,97 @@
+#include "apps/train/train_step.h"
+
+#include <cmath>
+
+#include "apps/common/precision.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/loss.h"
+#include "engine/optim/gradients.h"
+
+namespace akimbo::apps {
+
+TrainStep::TrainStep(TrainState& state)
+    : state_(state),
+      config_(state.config().train),
+      use_graph_(config_.cuda_graph && state.device().is_cuda()) {
+  check_precision("train.precision", config_.precision, state.device());
+}
+
+TrainStep::Outputs TrainStep::compute(const Inputs& inputs, Way way) {
+  Outputs outputs;
+  const Tensor x = ops::cast(inputs.input, activation_dtype(config_.precision));
+  const Tensor output = ops::cast(state_.network().forward(x), DType::f32);
+  const Tensor loss = ops::joints_mse(output, inputs.target, inputs.weight);
+  optim::LossScale* scale = state_.loss_scale();
+  if (scale != nullptr) {
+    loss.backward(scale->seed());
+  } else {
+    loss.backward();
+  }
+  outputs.output = output.detach();
+  outputs.loss = loss.detach();
+  // On a GPU the norm also keeps gradients that are no numbers away from the weights, because the
+  // host learns of them only later.
+  if (config_.clip_norm > 0 || state_.device().is_cuda()) {
+    const optim::GradientFactor gradients =
+        optim::gradient_factor(state_.network().parameters(), config_.clip_norm,
+                               scale != nullptr ? scale->scale() : Tensor());
+    outputs.factor = gradients.factor;
+    outputs.norm = gradients.norm;
+  }
+  if (way == Way::at_once) state_.optimizer().begin_step();  // else before each replay
+  state_.optimizer().apply_step(outputs.factor);
+  if (scale != nullptr) scale->update(outputs.factor);
+  return outputs;
+}
+
+bool TrainStep::can_replay(const Inputs& inputs) const {
+  return graph_ != nullptr && inputs.input.shape() == recorded_inputs_.input.shape();
+}
+
+void TrainStep::capture(const Inputs& inputs) {
+  const auto buffer = [](const Tensor& like) {
+    return like.defined() ? Tensor::empty(like.shape(), like.dtype(), like.device()) : Tensor();
+  };
+  recorded_inputs_ = {buffer(inputs.input), buffer(inputs.target), buffer(inputs.weight)};
+  auto graph = std::make_unique<Graph>(state_.device());
+  graph->capture([&] { recorded_ = compute(recorded_inputs_, Way::recorded); });
+  graph_ = std::move(graph);
+}
+
+void TrainStep::run(const DeviceBatch& batch, double learning_rate) {
+  use_precision(config_.precision);
+  optim::Optimizer& optimizer = state_.optimizer();
+  optimizer.set_learning_rate(learning_rate);
+  const bool weighted = state_.config().loss.use_target_weight;
+  const Inputs inputs{batch.input, batch.target, weighted ? batch.weight : Tensor()};
+  // The first step runs without a graph: what is made at first use is there then.
+  const bool full = inputs.input.dim(0) == config_.batch_size;
+  if (graph_ == nullptr && use_graph_ && has_run_ && full) {
+    optimizer.zero_grad();
+    capture(inputs);
+  }
+  if (can_replay(inputs)) {
+    recorded_inputs_.input.copy_from(inputs.input);
+    recorded_inputs_.target.copy_from(inputs.target);
+    if (inputs.weight.defined()) recorded_inputs_.weight.copy_from(inputs.weight);
+    optimizer.begin_step();
+    graph_->replay();
+    now_ = recorded_;
+  } else {
+    optimizer.zero_grad();
+    now_ = compute(inputs, Way::at_once);
+  }
+  if (state_.average() != nullptr) state_.average()->update();
+  has_run_ = true;
+}
+
+TrainStep::Result TrainStep::finish() {
+  Result result{.loss = now_.loss.item()};
+  if (!now_.norm.defined()) return result;
+  result.grad_norm = now_.norm.item();
+  result.skipped = !std::isfinite(result.grad_norm);
+  if (result.skipped) state_.optimizer().cancel_step();
+  return result;
+}
+
+}  // namespace akimbo::apps
