@@ -90,11 +90,13 @@ int run_all(const Settings& settings) {
   Run run(device, settings, options);
   run.l2_bytes = static_cast<double>(kernels::cuda::device_properties(0).l2_bytes);
   describe(run);
-  use_conv_provider(ConvProvider::tuned);
+  use_conv_provider(settings.quick ? ConvProvider::own : ConvProvider::tuned);
   measure_ceilings(run);
   fmt::print("copy {:.0f} GB/s (read and written), bf16 product {:.0f} TFLOP/s\n",
              run.report.ceilings.copy_bytes_per_s * 1e-9,
              run.report.ceilings.matmul_flop_per_s * 1e-12);
+  // The networks first: where time runs out, single layers are left out.
+  if (run.wants("networks")) run_networks(run);
   if (run.wants("kernels")) run_kernels(run);
   if (run.wants("layers")) run_conv_layers(run);
   if (!settings.json.empty()) io::write_json(settings.json, run.report.json());

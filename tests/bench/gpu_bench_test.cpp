@@ -2,6 +2,9 @@
 // tiny sizes on whatever device there is.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdlib>
+
 #include "bench/gpu/layers.h"
 #include "bench/gpu/run.h"
 #include "engine/core/device.h"
@@ -65,11 +68,17 @@ class GpuBenchSections : public ::testing::Test {
   void SetUp() override {
     if (num_gpus() == 0) GTEST_SKIP() << no_gpu_reason();
   }
+  // The sections choose who computes convolutions; other tests must not find that chosen, and the
+  // autotuner would try every kernel on each shape of the networks.
+  void TearDown() override {
+    unsetenv("AKIMBO_CONV");
+    unsetenv("AKIMBO_TUNE_CACHE");
+  }
   // Runs one section, expects every row to be right and returns the report.
   static Json run_section(void (*section)(bench::Run&)) {
     Settings settings;
     settings.quick = true;
-    bench::Run run({Device::Kind::cuda, 0}, settings, {0.001, 3, 2});
+    bench::Run run({Device::Kind::cuda, 0}, settings, {0.001, 1, 2});
     run.report.ceilings = {1e12, 1e14};
     section(run);
     for (const Row& row : run.report.rows()) {
@@ -106,6 +115,13 @@ TEST_F(GpuBenchSections, Kernels) {
     EXPECT_TRUE(row.contains("relative_error")) << row.dump();
     EXPECT_GT(row["gb_per_s"].get<double>(), 0);
   }
+}
+
+TEST_F(GpuBenchSections, Networks) {
+  const Json json = run_section(run_networks);
+  // Inference of two networks and training of one, eager and graph each.
+  EXPECT_EQ(json["rows"].size(), 6u);
+  EXPECT_GT(json["rows"][0]["images_per_s"].get<double>(), 0);
 }
 
 TEST_F(GpuBenchSections, StopsWhenTimeIsUp) {

@@ -1,0 +1,161 @@
+// Whole networks on random weights and pictures: latency of one image, throughput of batches,
+// training steps; each as it comes from the host and replayed as a graph. The difference is the
+// time lost to launches.
+#include <cmath>
+#include <memory>
+
+#include "bench/gpu/run.h"
+#include "engine/autograd/node.h"
+#include "engine/core/allocator.h"
+#include "engine/core/graph.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/loss.h"
+#include "engine/optim/optimizer.h"
+#include "models/estimators/pose_hrnet.h"
+#include "models/estimators/pose_resnet.h"
+
+namespace akimbo::bench {
+namespace {
+
+struct NetworkCase {
+  std::string name;
+  std::unique_ptr<models::Network> (*make)(bool quick);
+};
+
+const NetworkCase kNetworks[] = {
+    {"pose_resnet50",
+     [](bool quick) -> std::unique_ptr<models::Network> {
+       models::PoseResNetOptions options{.backbone = {.depth = quick ? 18 : 50}};
+       if (quick) options.backbone.width = 4;
+       if (quick) options.head.filters = {8, 8, 8};
+       return std::make_unique<models::PoseResNet>(options);
+     }},
+    {"pose_hrnet_w32",
+     [](bool quick) -> std::unique_ptr<models::Network> {
+       models::PoseHRNetOptions options;
+       if (quick) options.backbone = {.width = 4, .modules = {1, 1, 1}, .blocks = 1};
+       return std::make_unique<models::PoseHRNet>(options);
+     }},
+};
+
+struct Inputs {
+  Tensor x, target, weight;
+};
+
+Inputs make_inputs(const Run& run, std::int64_t batch) {
+  const std::int64_t h = run.settings.quick ? 32 : 256, w = run.settings.quick ? 32 : 192;
+  return {random_tensor({batch, h, w, 3}, DType::f32, run.device, 1, -2, 2),
+          random_tensor({batch, h / 4, w / 4, 17}, DType::f32, run.device, 2, 0, 1),
+          Tensor::full({batch, 17}, 1, DType::f32, run.device)};
+}
+
+// Activations in bf16, weights and losses in f32, as training does.
+Tensor forward(models::Network& network, const Tensor& x) {
+  return ops::cast(network.forward(ops::cast(x, DType::bf16)), DType::f32);
+}
+
+std::string label(const NetworkCase& n, const char* what, std::int64_t batch) {
+  return n.name + " " + what + ", batch " + std::to_string(batch);
+}
+
+double megabytes(std::size_t bytes) { return static_cast<double>(bytes) / 1048576; }
+
+// Adds the eager row, the graph's row and to the latter's note the share that launches took.
+void add_rows(Run& run, const std::string& section, const std::string& name, std::int64_t batch,
+              const std::function<void()>& eager, const std::function<void()>& recorded,
+              const std::function<void()>& before) {
+  const auto images = static_cast<double>(batch);
+  double eager_us = 0;
+  Row row{.section = section, .name = name, .pass = "eager", .dtype = "bf16", .images = images};
+  run.row(row, [&](Row& r) {
+    eager();
+    synchronize(run.device);
+    reset_peak_memory(run.device);
+    r.own = run.timer.eager(eager);
+    r.peak_mib = megabytes(memory_report(run.device).peak_bytes);
+    r.note = std::to_string(static_cast<int>(r.peak_mib)) + " MiB";
+    eager_us = r.own.median_us;
+  });
+  row.pass = "graph";
+  run.row(row, [&](Row& r) {
+    Graph graph(run.device);
+    graph.capture(recorded);
+    r.own = run.timer.eager([&] {
+      if (before) before();
+      graph.replay();
+    });
+    if (eager_us > 0) {
+      const double lost = 100 * (1 - r.own.median_us / eager_us);
+      r.note =
+          "eager lost " + std::to_string(static_cast<int>(std::lround(lost))) + " % to launches";
+    }
+  });
+}
+
+void run_inference(Run& run, const std::string& section, const NetworkCase& n,
+                   models::Network& network, std::int64_t batch) {
+  network.train(false);
+  const Inputs inputs = make_inputs(run, batch);
+  const auto work = [&] {
+    const autograd::NoGrad no_grad;
+    (void)forward(network, inputs.x);
+  };
+  add_rows(run, section, label(n, "inference", batch), batch, work, work, {});
+}
+
+void run_training(Run& run, const std::string& section, const NetworkCase& n,
+                  models::Network& network, std::int64_t batch) {
+  network.train(true);
+  const Inputs inputs = make_inputs(run, batch);
+  optim::Adam adam(network.named_parameters());
+  const auto compute = [&] {
+    ops::joints_mse(forward(network, inputs.x), inputs.target, inputs.weight).backward();
+    adam.apply_step();
+  };
+  const auto eager = [&] {
+    adam.zero_grad();
+    adam.begin_step();
+    compute();
+  };
+  add_rows(
+      run, section, label(n, "training", batch), batch, eager,
+      [&] {
+        adam.zero_grad();
+        compute();
+      },
+      [&] { adam.begin_step(); });
+}
+
+}  // namespace
+
+void run_networks(Run& run) {
+  const std::string section = "networks, 256x192, bf16 activations";
+  const bool quick = run.settings.quick;
+  // Two images: batch norm needs more than one value.
+  const std::vector<std::int64_t> batches =
+      quick ? std::vector<std::int64_t>{2} : std::vector<std::int64_t>{1, 64, 256};
+  for (const NetworkCase& n : kNetworks) {
+    const auto each = [&](const char* what, const auto& run_one) {
+      try {
+        run_one();
+      } catch (const std::exception& e) {
+        run.report.add({.section = section,
+                        .name = n.name + " " + what,
+                        .note = std::string("failed: ") + e.what()});
+      }
+      release_cached_memory(run.device);
+    };
+    const std::unique_ptr<models::Network> network = n.make(quick);
+    network->init(1);
+    network->to(run.device);
+    for (const std::int64_t batch : batches) {
+      each("inference", [&] { run_inference(run, section, n, *network, batch); });
+      // The emulator takes seconds for a step of HRNet, whose kernels ResNet's step runs too.
+      if (quick && n.name != kNetworks[0].name) continue;
+      if (batch > 1) each("training", [&] { run_training(run, section, n, *network, batch); });
+    }
+  }
+  run.report.print(section);
+}
+
+}  // namespace akimbo::bench
