@@ -140,7 +140,7 @@ Inventory take_inventory() {
                             loaded == cudaErrorUnsupportedPtxVersion;
     refused += (refused.empty() ? "" : "; ") + name + ": " +
                (wrong_code ? "this program has code for " AKIMBO_CUDA_ARCHS
-                             " only; build it with -Dcuda_archs of this GPU"
+                             " only; build it with -Dgpu_archs of this GPU"
                            : cudaGetErrorString(loaded));
   }
   if (found.usable.empty()) {
