@@ -5,7 +5,7 @@
 #include <cmath>
 #include <optional>
 
-#include "bench/gpu/layers.h"
+#include "bench/layers.h"
 #include "bench/gpu/providers.h"
 #include "bench/gpu/run.h"
 #include "engine/core/dispatch.h"

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/layers.h"
 #include "bench/ops/fma_peak.h"
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
@@ -29,53 +30,14 @@ namespace {
 
 bench::Clock g_clock = bench::Clock::wall;
 
-struct Layer {
-  const char* name;
-  std::int64_t rows, cols, inputs, outputs, kernel, stride;
-  bool transposed = false;
-};
-
-// Input extents; each distinct convolution of the network once.
-constexpr Layer kLayers[] = {
-    {"stem_7x7s2_3_64", 256, 192, 3, 64, 7, 2},
-    {"stage2_1x1_64_64", 64, 48, 64, 64, 1, 1},
-    {"stage2_3x3_64_64", 64, 48, 64, 64, 3, 1},
-    {"stage2_1x1_64_256", 64, 48, 64, 256, 1, 1},
-    {"stage2_1x1_256_64", 64, 48, 256, 64, 1, 1},
-    {"stage3_1x1_256_128", 64, 48, 256, 128, 1, 1},
-    {"stage3_3x3s2_128_128", 64, 48, 128, 128, 3, 2},
-    {"stage3_1x1s2_256_512", 64, 48, 256, 512, 1, 2},
-    {"stage3_3x3_128_128", 32, 24, 128, 128, 3, 1},
-    {"stage3_1x1_128_512", 32, 24, 128, 512, 1, 1},
-    {"stage3_1x1_512_128", 32, 24, 512, 128, 1, 1},
-    {"stage4_1x1_512_256", 32, 24, 512, 256, 1, 1},
-    {"stage4_3x3s2_256_256", 32, 24, 256, 256, 3, 2},
-    {"stage4_1x1s2_512_1024", 32, 24, 512, 1024, 1, 2},
-    {"stage4_3x3_256_256", 16, 12, 256, 256, 3, 1},
-    {"stage4_1x1_256_1024", 16, 12, 256, 1024, 1, 1},
-    {"stage4_1x1_1024_256", 16, 12, 1024, 256, 1, 1},
-    {"stage5_1x1_1024_512", 16, 12, 1024, 512, 1, 1},
-    {"stage5_3x3s2_512_512", 16, 12, 512, 512, 3, 2},
-    {"stage5_1x1s2_1024_2048", 16, 12, 1024, 2048, 1, 2},
-    {"stage5_3x3_512_512", 8, 6, 512, 512, 3, 1},
-    {"stage5_1x1_512_2048", 8, 6, 512, 2048, 1, 1},
-    {"stage5_1x1_2048_512", 8, 6, 2048, 512, 1, 1},
-    {"deconv1_4x4s2_2048_256", 8, 6, 2048, 256, 4, 2, true},
-    {"deconv2_4x4s2_256_256", 16, 12, 256, 256, 4, 2, true},
-    {"deconv3_4x4s2_256_256", 32, 24, 256, 256, 4, 2, true},
-    {"final_1x1_256_17", 64, 48, 256, 17, 1, 1},
-};
-
-std::int64_t padding_of(const Layer& layer) {
-  return layer.transposed ? 1 : (layer.kernel - 1) / 2;
-}
+using Layer = bench::ConvLayer;
 
 // All operands of one layer, filled with small values of both signs.
 struct Operands {
   Operands(const Layer& layer, std::int64_t batch)
       : x(Tensor::empty({batch, layer.rows, layer.cols, layer.inputs})),
         w(Tensor::empty({layer.outputs, layer.kernel, layer.kernel, layer.inputs})),
-        params{.stride = layer.stride, .padding = padding_of(layer)} {
+        params{.stride = layer.stride, .padding = layer.padding()} {
     const autograd::NoGrad no_grad;
     fill(x);
     fill(w);
@@ -208,7 +170,7 @@ void register_all() {
                                                   {"weight_grad", &weight_grad}};
   for (const auto& [pass_name, pass] : passes) {
     for (const std::int64_t batch : {1, 8}) {
-      for (const Layer& layer : kLayers) {
+      for (const Layer& layer : bench::resnet50_layers()) {
         const std::string name =
             std::string(pass_name) + "/batch" + std::to_string(batch) + "/" + layer.name;
         benchmark::RegisterBenchmark(name.c_str(), [=, &layer](benchmark::State& state) {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "bench/gpu/layers.h"
+#include "bench/layers.h"
 #include "bench/gpu/run.h"
 #include "engine/core/device.h"
 

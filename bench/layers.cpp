@@ -1,4 +1,4 @@
-#include "bench/gpu/layers.h"
+#include "bench/layers.h"
 
 namespace akimbo::bench {
 namespace {
