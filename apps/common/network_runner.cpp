@@ -10,9 +10,8 @@ namespace akimbo::apps {
 
 namespace {
 
-// Each keeps the memory of its activations; whoever has more shapes than this runs the rest
-// without.
-constexpr std::size_t kMaxGraphs = 4;
+// Each keeps the memory of its maps; the shape that was not used for longest makes room.
+constexpr std::size_t kMaxShapes = 4;
 
 }  // namespace
 
@@ -20,36 +19,53 @@ NetworkRunner::NetworkRunner(models::Network& network, const EvalConfig& config,
     : network_(network),
       precision_(config.precision),
       use_graph_(config.cuda_graph && device.is_cuda()),
-      device_(device) {
+      device_(device),
+      parameters_(network.named_parameters()) {
   check_precision("eval.precision", precision_, device);
 }
 
-Tensor NetworkRunner::compute(const Tensor& x) {
-  const Tensor y = network_.forward(ops::cast(x, activation_dtype(precision_)));
-  return ops::cast(y, DType::f32);
+std::size_t NetworkRunner::num_graphs() const {
+  return static_cast<std::size_t>(std::count_if(
+      prepared_.begin(), prepared_.end(), [](const Prepared& p) { return p.graph != nullptr; }));
+}
+
+NetworkRunner::Prepared& NetworkRunner::prepare(const Shape& shape) {
+  const auto found = std::find_if(prepared_.begin(), prepared_.end(),
+                                  [&](const Prepared& p) { return p.shape == shape; });
+  if (found != prepared_.end()) {
+    prepared_.splice(prepared_.end(), prepared_, found);
+    return prepared_.back();
+  }
+  if (prepared_.size() >= kMaxShapes) prepared_.pop_front();
+  auto plan = std::make_unique<plan::Plan>([this](const Tensor& x) { return network_.outputs(x); },
+                                           shape, activation_dtype(precision_), device_,
+                                           parameters_);
+  prepared_.push_back({.shape = shape, .plan = std::move(plan)});
+  return prepared_.back();
+}
+
+Tensor NetworkRunner::compute(plan::Plan& plan, const Tensor& x) {
+  const Tensor& y = plan.run(ops::cast(x, activation_dtype(precision_))).front().second;
+  return y.dtype() == DType::f32 ? y.clone() : ops::cast(y, DType::f32);  // the next run overwrites
+}
+
+void NetworkRunner::record(Prepared& prepared) {
+  prepared.input = Tensor::empty(prepared.shape, DType::f32, device_);
+  auto graph = std::make_unique<Graph>(device_);
+  graph->capture([&] { prepared.output = compute(*prepared.plan, prepared.input); });
+  prepared.graph = std::move(graph);
 }
 
 Tensor NetworkRunner::forward(const Tensor& x) {
   const autograd::NoGrad no_grad;
   use_precision(precision_);
-  const std::string key = x.shape().str();
-  const auto found = graphs_.find(key);
-  if (found != graphs_.end()) {
-    Recorded& recorded = found->second;
-    recorded.input.copy_from(x);
-    recorded.graph->replay();
-    return recorded.output.clone();  // the next replay writes over it
-  }
-  const bool known = std::find(seen_.begin(), seen_.end(), x.shape()) != seen_.end();
-  if (!use_graph_ || !known || graphs_.size() >= kMaxGraphs) {
-    if (!known) seen_.push_back(x.shape());
-    return compute(x.to(device_));
-  }
-  Recorded recorded{.graph = std::make_unique<Graph>(device_),
-                    .input = Tensor::empty(x.shape(), DType::f32, device_)};
-  recorded.graph->capture([&] { recorded.output = compute(recorded.input); });
-  graphs_.emplace(key, std::move(recorded));
-  return forward(x);
+  Prepared& prepared = prepare(x.shape());
+  // The first pass makes what must not be made while recording (16-bit copies of weights).
+  if (!use_graph_ || prepared.passes++ == 0) return compute(*prepared.plan, x.to(device_));
+  if (prepared.graph == nullptr) record(prepared);
+  prepared.input.copy_from(x);
+  prepared.graph->replay();
+  return prepared.output.clone();  // the next replay writes over it
 }
 
 }  // namespace akimbo::apps

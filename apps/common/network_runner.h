@@ -1,14 +1,14 @@
-// A network without gradients on a device: what eval, predict and run call. On a GPU the pass is
-// recorded as a graph when a shape of input comes for the second time.
+// A network without gradients on a device: what eval, predict and run call. Each shape of input gets
+// a plan (engine/plan); on a GPU its pass is recorded as a graph when the shape comes again.
 #pragma once
 
-#include <map>
+#include <list>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "apps/config/config.h"
 #include "engine/core/graph.h"
+#include "engine/plan/plan.h"
 #include "models/network.h"
 
 namespace akimbo::apps {
@@ -22,21 +22,27 @@ class NetworkRunner {
   // x f32 [N,H,W,3] on any device; the main output, f32, on the runner's device.
   [[nodiscard]] Tensor forward(const Tensor& x);
   [[nodiscard]] Device device() const { return device_; }
-  [[nodiscard]] std::size_t num_graphs() const { return graphs_.size(); }
+  [[nodiscard]] std::size_t num_graphs() const;
 
  private:
-  struct Recorded {
-    std::unique_ptr<Graph> graph;
-    Tensor input, output;
+  // What is kept for one shape of input.
+  struct Prepared {
+    Shape shape;
+    std::unique_ptr<plan::Plan> plan = {};
+    int passes = 0;
+    std::unique_ptr<Graph> graph = {};  // of the plan's run on `input`; null until the second pass
+    Tensor input = {}, output = {};     // the graph's
   };
-  [[nodiscard]] Tensor compute(const Tensor& x);
+  [[nodiscard]] Prepared& prepare(const Shape& shape);
+  [[nodiscard]] Tensor compute(plan::Plan& plan, const Tensor& x);
+  void record(Prepared& prepared);
 
   models::Network& network_;
   std::string precision_;
   bool use_graph_;
   Device device_;
-  std::vector<Shape> seen_;                 // shapes that ran once
-  std::map<std::string, Recorded> graphs_;  // by the input's shape
+  plan::NamedTensors parameters_;
+  std::list<Prepared> prepared_;  // the latest used last
 };
 
 }  // namespace akimbo::apps

@@ -205,6 +205,20 @@ Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
   return Tensor(std::move(impl));
 }
 
+Tensor Tensor::carve(std::size_t offset, const Shape& shape, DType dtype) const {
+  const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * dtype_bytes(dtype);
+  if (this->dtype() != DType::u8 || offset % 64 != 0 || offset + bytes > num_bytes()) {
+    throw_error<ArgumentError>("[tensor] {} bytes at {} do not lie within a {} of {} bytes", bytes,
+                               offset, dtype_name(this->dtype()), num_bytes());
+  }
+  auto impl = std::make_shared<Impl>();
+  impl->storage = this->impl().storage;
+  impl->offset_bytes = this->impl().offset_bytes + offset;
+  impl->shape = shape;
+  impl->dtype = dtype;
+  return Tensor(std::move(impl));
+}
+
 Tensor Tensor::clone() const {
   Tensor copy = empty(shape(), dtype(), device());
   copy.copy_from(*this);

@@ -75,6 +75,8 @@ class Tensor {
   [[nodiscard]] Tensor view(const Shape& shape) const;
   // Rows [begin, end) of the first axis, sharing storage.
   [[nodiscard]] Tensor rows(std::int64_t begin, std::int64_t end) const;
+  // A tensor within the bytes of this one, which is u8 [B], from `offset` (a multiple of 64) on.
+  [[nodiscard]] Tensor carve(std::size_t offset, const Shape& shape, DType dtype) const;
   [[nodiscard]] Tensor clone() const;
   [[nodiscard]] Tensor to(DType dtype) const;    // itself when the dtype is that already
   [[nodiscard]] Tensor to(Device device) const;  // itself when on that device already

@@ -4,6 +4,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
+#include "engine/core/trace.h"
 #include "engine/ops/checks.h"
 #include "kernels/conv.h"
 
@@ -122,10 +123,6 @@ Shape checked_shape(const char* op, const Tensor& x, const Tensor& w,
   const Shape y{x.dim(0), extent(1), extent(2), w.dim(0)};
   check_output(op, x, w, y);
   return y;
-}
-
-kernels::ConvEpilogue views_of(const ConvEpilogue& e) {
-  return {view_of(e.scale), view_of(e.shift), view_of(e.residual), e.relu};
 }
 
 Tensor bias_grad(const Tensor& grad_y) {
@@ -276,16 +273,60 @@ const Tensor& PackedConvWeight::update(const Tensor& w, const ConvTranspose2dOpt
   return packed_;
 }
 
+namespace {
+
+using ForwardKernel = kernels::Conv2dForward;  // that of the transposed convolution is the same
+
+struct InferenceCall {
+  const char* op;
+  ForwardKernel* kernel;
+  Conv2dParams params;
+  Tensor weight, packed, scale, shift;
+};
+
+void run(const InferenceCall& call, const Tensor& x, const Tensor& residual, bool relu, Tensor& y) {
+  call.kernel(exec_of(x.device()), view_of(x), {view_of(call.weight), view_of(call.packed)},
+              {view_of(call.scale), view_of(call.shift), view_of(residual), relu}, call.params,
+              mutable_view_of(y));
+}
+
+Tensor infer(InferenceCall call, const Tensor& x, const Tensor& weight, const ConvEpilogue& e,
+             Tensor y) {
+  check_epilogue(call.op, e, x, y.shape());
+  call.scale = e.scale;
+  call.shift = e.shift;
+  if (trace::recorder() == nullptr) {
+    run(call, x, e.residual, e.relu, y);
+    return y;
+  }
+  const Conv2dParams p = call.params;
+  return trace::note({.op = call.op,
+                      .inputs = {x, e.residual},
+                      .constants = {{"weight", weight}, {"scale", e.scale}, {"shift", e.shift}},
+                      .options = {{"stride", p.stride},
+                                  {"padding", p.padding},
+                                  {"dilation", p.dilation},
+                                  {"groups", p.groups},
+                                  {"relu", e.relu}},
+                      .output = y,
+                      .compute = [call](const trace::Step& step, std::span<const Tensor> inputs,
+                                        Tensor& out) {
+                        run(call, inputs[0], inputs[1], step.option("relu") != 0, out);
+                      }});
+}
+
+}  // namespace
+
 Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
                         const Conv2dOptions& options, PackedConvWeight* packed) {
   const Tensor w = inference_weight(x, weight, packed);
   Tensor y = Tensor::empty(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
-  check_epilogue("conv2d", epilogue, x, y.shape());
-  const Tensor ready = packed != nullptr ? packed->update(w, options) : Tensor();
-  AKIMBO_KERNEL(x.device(), conv2d_forward)
-  (exec_of(x.device()), view_of(x), {view_of(w), view_of(ready)}, views_of(epilogue),
-   params_of(options), mutable_view_of(y));
-  return y;
+  return infer({.op = "conv2d",
+                .kernel = AKIMBO_KERNEL(x.device(), conv2d_forward),
+                .params = params_of(options),
+                .weight = w,
+                .packed = packed != nullptr ? packed->update(w, options) : Tensor()},
+               x, weight, epilogue, std::move(y));
 }
 
 Tensor conv_transpose2d_inference(const Tensor& x, const Tensor& weight,
@@ -293,12 +334,12 @@ Tensor conv_transpose2d_inference(const Tensor& x, const Tensor& weight,
                                   const ConvTranspose2dOptions& options, PackedConvWeight* packed) {
   const Tensor w = inference_weight(x, weight, packed);
   Tensor y = Tensor::empty(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
-  check_epilogue("conv_transpose2d", epilogue, x, y.shape());
-  const Tensor ready = packed != nullptr ? packed->update(w, options) : Tensor();
-  AKIMBO_KERNEL(x.device(), conv_transpose2d_forward)
-  (exec_of(x.device()), view_of(x), {view_of(w), view_of(ready)}, views_of(epilogue),
-   params_of(options), mutable_view_of(y));
-  return y;
+  return infer({.op = "conv_transpose2d",
+                .kernel = AKIMBO_KERNEL(x.device(), conv_transpose2d_forward),
+                .params = params_of(options),
+                .weight = w,
+                .packed = packed != nullptr ? packed->update(w, options) : Tensor()},
+               x, weight, epilogue, std::move(y));
 }
 
 }  // namespace akimbo::ops

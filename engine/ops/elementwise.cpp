@@ -2,6 +2,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
+#include "engine/core/trace.h"
 #include "engine/ops/checks.h"
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
@@ -20,7 +21,7 @@ void check_pair(const char* op, const Tensor& a, const Tensor& b) {
   require_like(op, "b", b, "a", a);
 }
 
-// The kernels on plain tensors, for gradients.
+// The kernels on plain tensors.
 Tensor plain(kernels::BinaryForward* kernel, const Tensor& a, const Tensor& b) {
   Tensor y = empty_like(a);
   kernel(exec_of(a.device()), view_of(a), view_of(b), mutable_view_of(y));
@@ -45,12 +46,37 @@ Tensor sum_rows(const Tensor& x) {
   return y;
 }
 
+Tensor binary(const char* op, kernels::BinaryForward* kernel, const Tensor& a, const Tensor& b) {
+  if (trace::recorder() == nullptr) return plain(kernel, a, b);
+  return trace::note({.op = op,
+                      .inputs = {a, b},
+                      .constants = {},
+                      .options = {},
+                      .output = empty_like(a),
+                      .compute = [kernel](const trace::Step&, std::span<const Tensor> inputs,
+                                          Tensor& out) {
+                        kernel(exec_of(out.device()), view_of(inputs[0]), view_of(inputs[1]),
+                               mutable_view_of(out));
+                      }});
+}
+
 enum class Saves { input, output };
 
 Tensor unary(const char* op, const Tensor& x, kernels::UnaryForward* forward,
              kernels::UnaryInputGrad* input_grad, Saves saves) {
   require_floating(op, "x", x);
   Tensor y = empty_like(x);
+  if (trace::recorder() != nullptr) {
+    return trace::note({.op = op,
+                        .inputs = {x},
+                        .constants = {},
+                        .options = {},
+                        .output = y,
+                        .compute = [forward](const trace::Step&, std::span<const Tensor> inputs,
+                                             Tensor& out) {
+                          forward(exec_of(out.device()), view_of(inputs[0]), mutable_view_of(out));
+                        }});
+  }
   forward(exec_of(x.device()), view_of(x), mutable_view_of(y));
   if (autograd::any_needs_grad({x})) {
     autograd::attach(op, y, {x},
@@ -81,7 +107,7 @@ Tensor cast(const Tensor& x, DType dtype) {
 
 Tensor add(const Tensor& a, const Tensor& b) {
   check_pair("add", a, b);
-  Tensor y = plain(AKIMBO_KERNEL(a.device(), add_forward), a, b);
+  Tensor y = binary("add", AKIMBO_KERNEL(a.device(), add_forward), a, b);
   if (autograd::any_needs_grad({a, b})) {
     autograd::attach("add", y, {a, b}, [](const Tensor& grad_y, const Needs& needs) {
       return Grads{needs[0] ? grad_y : Tensor(), needs[1] ? grad_y : Tensor()};
@@ -92,7 +118,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
 
 Tensor sub(const Tensor& a, const Tensor& b) {
   check_pair("sub", a, b);
-  Tensor y = plain(AKIMBO_KERNEL(a.device(), sub_forward), a, b);
+  Tensor y = binary("sub", AKIMBO_KERNEL(a.device(), sub_forward), a, b);
   if (autograd::any_needs_grad({a, b})) {
     autograd::attach("sub", y, {a, b}, [](const Tensor& grad_y, const Needs& needs) {
       return Grads{needs[0] ? grad_y : Tensor(), needs[1] ? plain_affine(grad_y, -1, 0) : Tensor()};
@@ -103,7 +129,7 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 
 Tensor mul(const Tensor& a, const Tensor& b) {
   check_pair("mul", a, b);
-  Tensor y = plain(AKIMBO_KERNEL(a.device(), mul_forward), a, b);
+  Tensor y = binary("mul", AKIMBO_KERNEL(a.device(), mul_forward), a, b);
   if (autograd::any_needs_grad({a, b})) {
     autograd::attach("mul", y, {a, b},
                      [sa = Saved(a), sb = Saved(b)](const Tensor& grad_y, const Needs& needs) {
@@ -117,7 +143,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 
 Tensor div(const Tensor& a, const Tensor& b) {
   check_pair("div", a, b);
-  Tensor y = plain(AKIMBO_KERNEL(a.device(), div_forward), a, b);
+  Tensor y = binary("div", AKIMBO_KERNEL(a.device(), div_forward), a, b);
   if (autograd::any_needs_grad({a, b})) {
     autograd::attach(
         "div", y, {a, b}, [sb = Saved(b), sy = Saved(y)](const Tensor& grad_y, const Needs& needs) {

@@ -5,6 +5,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
+#include "engine/core/trace.h"
 #include "engine/ops/checks.h"
 #include "kernels/gather.h"
 
@@ -124,6 +125,14 @@ void check_concat(std::span<const Tensor> tensors, int axis) {
   }
 }
 
+void join(std::span<const Tensor> tensors, int axis, Tensor& y) {
+  std::int64_t begin = 0;
+  for (const Tensor& t : tensors) {
+    copy_box(t, whole(t.shape()), t.shape(), y, from(y.shape(), axis, begin));
+    begin += t.dim(axis);
+  }
+}
+
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
@@ -149,11 +158,16 @@ Tensor concat(std::span<const Tensor> tensors, int axis) {
     shape[axis] += t.dim(axis);
   }
   Tensor y = Tensor::empty(shape, tensors[0].dtype(), tensors[0].device());
-  std::int64_t begin = 0;
-  for (const Tensor& t : tensors) {
-    copy_box(t, whole(t.shape()), t.shape(), y, from(shape, axis, begin));
-    begin += t.dim(axis);
+  if (trace::recorder() != nullptr) {
+    return trace::note({.op = "concat",
+                        .inputs = {tensors.begin(), tensors.end()},
+                        .constants = {},
+                        .options = {{"axis", axis}},
+                        .output = y,
+                        .compute = [axis](const trace::Step&, std::span<const Tensor> inputs,
+                                          Tensor& out) { join(inputs, axis, out); }});
   }
+  join(tensors, axis, y);
   if (autograd::any_needs_grad(tensors)) {
     autograd::attach("concat", y, tensors,
                      [axis, extents](const Tensor& grad_y, const autograd::Needs& needs) {

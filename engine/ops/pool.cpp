@@ -2,6 +2,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
+#include "engine/core/trace.h"
 #include "engine/ops/checks.h"
 #include "engine/ops/gather.h"
 #include "kernels/pool.h"
@@ -50,9 +51,33 @@ Plan make_plan(const char* op, const Tensor& x, const Pool2dOptions& o) {
                     pooled_extent(op, x.dim(2), o, stride), x.dim(3)}};
 }
 
+template <typename Kernel>
+Tensor note(const char* op, const Tensor& x, const Plan& plan, const Tensor& y,
+            const Kernel& kernel) {
+  const kernels::PoolParams& p = plan.params;
+  return trace::note({.op = op,
+                      .inputs = {x},
+                      .constants = {},
+                      .options = {{"kernel_h", p.kernel_h},
+                                  {"kernel_w", p.kernel_w},
+                                  {"stride_h", p.stride_h},
+                                  {"stride_w", p.stride_w},
+                                  {"pad_h", p.pad_h},
+                                  {"pad_w", p.pad_w}},
+                      .output = y,
+                      .compute = [kernel](const trace::Step&, std::span<const Tensor> inputs,
+                                          Tensor& out) { kernel(inputs[0], out); }});
+}
+
 Tensor avg_pool(const char* op, const Tensor& x, const Plan& plan, bool count_pad) {
   const Device device = x.device();
   Tensor y = Tensor::empty(plan.shape, x.dtype(), device);
+  if (trace::recorder() != nullptr) {
+    return note(op, x, plan, y, [p = plan.params, count_pad](const Tensor& in, Tensor& out) {
+      AKIMBO_KERNEL(in.device(), avg_pool2d_forward)
+      (exec_of(in.device()), view_of(in), p, count_pad, mutable_view_of(out));
+    });
+  }
   AKIMBO_KERNEL(device, avg_pool2d_forward)
   (exec_of(device), view_of(x), plan.params, count_pad, mutable_view_of(y));
   if (autograd::any_needs_grad({x})) {
@@ -81,6 +106,12 @@ Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   }
   const Device device = x.device();
   Tensor y = Tensor::empty(plan.shape, x.dtype(), device);
+  if (trace::recorder() != nullptr) {
+    return note("max_pool2d", x, plan, y, [p = plan.params](const Tensor& in, Tensor& out) {
+      AKIMBO_KERNEL(in.device(), max_pool2d_forward)
+      (exec_of(in.device()), view_of(in), p, mutable_view_of(out), {});
+    });
+  }
   Tensor index = with_grad ? Tensor::empty(plan.shape, DType::u8, device) : Tensor();
   AKIMBO_KERNEL(device, max_pool2d_forward)
   (exec_of(device), view_of(x), plan.params, mutable_view_of(y), mutable_view_of(index));

@@ -2,6 +2,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
+#include "engine/core/trace.h"
 #include "engine/ops/checks.h"
 #include "kernels/resample.h"
 
@@ -20,6 +21,18 @@ Tensor resize(const char* op, const Tensor& x, std::int64_t height, std::int64_t
   }
   const Device device = x.device();
   Tensor y = Tensor::empty({x.dim(0), height, width, x.dim(3)}, x.dtype(), device);
+  if (trace::recorder() != nullptr) {
+    return trace::note({.op = "resize",
+                        .inputs = {x},
+                        .constants = {},
+                        .options = {{"mode", static_cast<std::int64_t>(mode)}},
+                        .output = y,
+                        .compute = [mode](const trace::Step&, std::span<const Tensor> inputs,
+                                          Tensor& out) {
+                          AKIMBO_KERNEL(out.device(), resize_forward)
+                          (exec_of(out.device()), view_of(inputs[0]), mode, mutable_view_of(out));
+                        }});
+  }
   AKIMBO_KERNEL(device, resize_forward)(exec_of(device), view_of(x), mode, mutable_view_of(y));
   if (autograd::any_needs_grad({x})) {
     autograd::attach(op, y, {x},
@@ -56,6 +69,13 @@ Tensor upsample_nearest(const Tensor& x, std::int64_t factor) {
   }
   return resize("upsample_nearest", x, x.dim(1) * factor, x.dim(2) * factor,
                 kernels::ResizeMode::nearest);
+}
+
+void resize_add(const Tensor& x, std::int64_t mode, const Tensor& addend, bool relu, Tensor& y) {
+  require_like("resize_add", "addend", addend, "y", y);
+  AKIMBO_KERNEL(y.device(), resize_add_forward)
+  (exec_of(y.device()), view_of(x), static_cast<kernels::ResizeMode>(mode), view_of(addend), relu,
+   mutable_view_of(y));
 }
 
 }  // namespace akimbo::ops

@@ -21,4 +21,8 @@ struct ResizeOptions {
 // Every pixel repeated factor x factor times: resize_nearest to `factor` times the size.
 [[nodiscard]] Tensor upsample_nearest(const Tensor& x, std::int64_t factor);
 
+// y = addend + x resized to y's size (max with 0 if `relu`), without gradient: what plans make of
+// add(addend, resize(x)). `mode` is the option of the traced resize. y may be addend.
+void resize_add(const Tensor& x, std::int64_t mode, const Tensor& addend, bool relu, Tensor& y);
+
 }  // namespace akimbo::ops

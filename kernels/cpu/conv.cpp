@@ -28,7 +28,7 @@ void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeigh
                      const ConvEpilogue& e, const Conv2dParams& params, View y) {
   const Shape& shape = w.weight.shape;
   if (w.packed && winograd_pays(direction, shape, params)) {
-    winograd_forward(exec, direction, x, w.packed, e, params, y);
+    winograd_forward(exec, direction, x, shape, w.packed, e, params, y);
     return;
   }
   if (w.packed) {

@@ -4,167 +4,16 @@
 #include <cstddef>
 #include <vector>
 
-// The same instruction sets as gemm.cpp.
-#define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/cpu/conv_winograd.cpp"
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
+#include "kernels/cpu/conv_winograd_simd.h"
 #include "kernels/cpu/gemm.h"
 
-#ifndef AKIMBO_CONV_WINOGRAD_ONCE
-#define AKIMBO_CONV_WINOGRAD_ONCE
 namespace akimbo::kernels::cpu {
-
-// One 2x2 block of outputs: where its pixels are, and what becomes of the sums.
-template <typename T>
-struct WinogradOutput {
-  T* y[4];               // null outside the map
-  const T* residual[4];  // null if there is none
-  const T* scale;        // null if there is none
-  const T* shift;
-  bool relu;
-};
-
-}  // namespace akimbo::kernels::cpu
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace akimbo::kernels::cpu {
-namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-// The one-dimensional transforms of F(2, R): R + 1 points in, as many multiplications, two out.
-template <int R, typename V>
-HWY_INLINE HWY_ATTR void input_line(const V* d, V* t) {
-  if constexpr (R == 3) {
-    t[0] = hn::Sub(d[0], d[2]);
-    t[1] = hn::Add(d[1], d[2]);
-    t[2] = hn::Sub(d[2], d[1]);
-    t[3] = hn::Sub(d[1], d[3]);
-  } else {
-    t[0] = hn::Sub(d[0], d[1]);
-    t[1] = d[1];
-    t[2] = hn::Sub(d[2], d[1]);
-  }
-}
-
-template <int R, typename V>
-HWY_INLINE HWY_ATTR void output_line(const V* m, V* y) {
-  if constexpr (R == 3) {
-    y[0] = hn::Add(m[0], hn::Add(m[1], m[2]));
-    y[1] = hn::Sub(hn::Sub(m[1], m[2]), m[3]);
-  } else {
-    y[0] = hn::Add(m[0], m[1]);
-    y[1] = hn::Add(m[1], m[2]);
-  }
-}
-
-// Transforms a block of (R+1)^2 pixels; point k of channel c goes to v[k * stride + c].
-template <int R, typename T>
-HWY_ATTR void input_tile(const T* const* pixels, std::int64_t channels, T* v, std::int64_t stride) {
-  constexpr int P = R + 1;
-  const hn::ScalableTag<T> d;
-  using Vector = hn::Vec<decltype(d)>;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t c = 0; c < channels; c += lanes) {
-    Vector t[P][P];  // columns transformed: t[column][point]
-#pragma GCC unroll 4
-    for (int j = 0; j < P; ++j) {
-      Vector column[P];
-#pragma GCC unroll 4
-      for (int i = 0; i < P; ++i) column[i] = hn::LoadU(d, pixels[i * P + j] + c);
-      input_line<R>(column, t[j]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < P; ++i) {
-      Vector row[P], out[P];
-#pragma GCC unroll 4
-      for (int j = 0; j < P; ++j) row[j] = t[j][i];
-      input_line<R>(row, out);
-#pragma GCC unroll 4
-      for (int j = 0; j < P; ++j) hn::StoreU(out[j], d, v + (i * P + j) * stride + c);
-    }
-  }
-}
-
-// A 2x2 block of outputs with the epilogue; point k of column n is m[k * stride + n].
-template <int R, typename T>
-HWY_ATTR void output_tile(const T* m, std::int64_t stride, std::int64_t columns,
-                          const WinogradOutput<T>& out) {
-  constexpr int P = R + 1;
-  const hn::ScalableTag<T> d;
-  using Vector = hn::Vec<decltype(d)>;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const Vector zero = hn::Zero(d);
-  for (std::int64_t n = 0; n < columns; n += lanes) {
-    Vector t[P][2], y[4];
-#pragma GCC unroll 4
-    for (int j = 0; j < P; ++j) {
-      Vector column[P];
-#pragma GCC unroll 4
-      for (int i = 0; i < P; ++i) column[i] = hn::LoadU(d, m + (i * P + j) * stride + n);
-      output_line<R>(column, t[j]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 2; ++i) {
-      Vector row[P];
-#pragma GCC unroll 4
-      for (int j = 0; j < P; ++j) row[j] = t[j][i];
-      output_line<R>(row, y + 2 * i);
-    }
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-      if (out.y[k] == nullptr) continue;
-      Vector sum = y[k];
-      if (out.scale != nullptr) sum = hn::Mul(sum, hn::LoadU(d, out.scale + n));
-      if (out.shift != nullptr) sum = hn::Add(sum, hn::LoadU(d, out.shift + n));
-      if (out.residual[k] != nullptr) sum = hn::Add(sum, hn::LoadU(d, out.residual[k] + n));
-      if (out.relu) sum = hn::IfThenElse(hn::Lt(sum, zero), zero, sum);
-      hn::StoreU(sum, d, out.y[k] + n);
-    }
-  }
-}
-
-void input_tile_f32(int taps, const float* const* pixels, std::int64_t channels, float* v,
-                    std::int64_t stride) {
-  taps == 3 ? input_tile<3>(pixels, channels, v, stride)
-            : input_tile<2>(pixels, channels, v, stride);
-}
-void output_tile_f32(int taps, const float* m, std::int64_t stride, std::int64_t columns,
-                     const WinogradOutput<float>& out) {
-  taps == 3 ? output_tile<3>(m, stride, columns, out) : output_tile<2>(m, stride, columns, out);
-}
-void input_tile_f64(int taps, const double* const* pixels, std::int64_t channels, double* v,
-                    std::int64_t stride) {
-  taps == 3 ? input_tile<3>(pixels, channels, v, stride)
-            : input_tile<2>(pixels, channels, v, stride);
-}
-void output_tile_f64(int taps, const double* m, std::int64_t stride, std::int64_t columns,
-                     const WinogradOutput<double>& out) {
-  taps == 3 ? output_tile<3>(m, stride, columns, out) : output_tile<2>(m, stride, columns, out);
-}
-
-}  // namespace HWY_NAMESPACE
-}  // namespace akimbo::kernels::cpu
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-namespace akimbo::kernels::cpu {
-
-HWY_EXPORT(input_tile_f32);
-HWY_EXPORT(input_tile_f64);
-HWY_EXPORT(output_tile_f32);
-HWY_EXPORT(output_tile_f64);
-
 namespace {
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-constexpr std::int64_t kMostPoints = 16;
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 // One product: all of a 3x3 convolution, or one of the four phases of a 4x4 transposed convolution
 // with stride 2, which are 2x2 convolutions. Along each axis, output i of the phase is pixel
@@ -174,16 +23,25 @@ struct PhaseAxis {
   std::int64_t extent, first, in_first, tap_first;
 };
 struct Phase {
-  int taps;  // R
+  WinogradForm form;
   std::int64_t step, tap_step;
   PhaseAxis row, col;
-  [[nodiscard]] std::int64_t points() const { return (taps + 1) * (taps + 1); }
 };
 
-std::vector<Phase> phases_of(GatherDirection direction, const Conv2dParams& params,
-                             std::int64_t out_rows, std::int64_t out_cols) {
+// F(4,3) makes 16 outputs by 36 products in place of 144, but its weight is 4 times the plain one:
+// beyond 128 x 128 channels that is more than the second-level cache holds, and the small maps that
+// such layers work on do not pay for reading it. F(2,3) needs 64 products and 1.8 times the weight.
+WinogradForm form_of(GatherDirection direction, const Shape& weight) {
+  if (direction == GatherDirection::big_to_small) return {2, 2};
+  return weight[0] * weight[3] <= 128 * 128 ? WinogradForm{4, 3} : WinogradForm{2, 3};
+}
+
+std::vector<Phase> phases_of(GatherDirection direction, const Shape& weight,
+                             const Conv2dParams& params, std::int64_t out_rows,
+                             std::int64_t out_cols) {
+  const WinogradForm form = form_of(direction, weight);
   if (direction == GatherDirection::small_to_big) {
-    return {{3, 1, 1, {out_rows, 0, -params.padding, 0}, {out_cols, 0, -params.padding, 0}}};
+    return {{form, 1, 1, {out_rows, 0, -params.padding, 0}, {out_cols, 0, -params.padding, 0}}};
   }
   std::vector<Phase> phases;
   // With stride 2 and padding 1, big = 2 small - 1 + k: the even rows read k = 3 and 1 of the rows
@@ -193,43 +51,26 @@ std::vector<Phase> phases_of(GatherDirection direction, const Conv2dParams& para
   };
   for (std::int64_t r = 0; r < 2; ++r) {
     for (std::int64_t c = 0; c < 2; ++c) {
-      phases.push_back({2, 2, -2, axis(out_rows, r), axis(out_cols, c)});
+      phases.push_back({form, 2, -2, axis(out_rows, r), axis(out_cols, c)});
     }
   }
   return phases;
 }
 
-template <typename T>
-void transform_input(int taps, const T* const* pixels, std::int64_t channels, T* v,
-                     std::int64_t stride) {
-  if constexpr (sizeof(T) == 4) {
-    HWY_DYNAMIC_DISPATCH(input_tile_f32)(taps, pixels, channels, v, stride);
-  } else {
-    HWY_DYNAMIC_DISPATCH(input_tile_f64)(taps, pixels, channels, v, stride);
-  }
-}
-
-template <typename T>
-void transform_output(int taps, const T* m, std::int64_t stride, std::int64_t columns,
-                      const WinogradOutput<T>& out) {
-  if constexpr (sizeof(T) == 4) {
-    HWY_DYNAMIC_DISPATCH(output_tile_f32)(taps, m, stride, columns, out);
-  } else {
-    HWY_DYNAMIC_DISPATCH(output_tile_f64)(taps, m, stride, columns, out);
-  }
-}
-
-// The blocks of 2x2 outputs of all images, and how they are cut into tasks.
+// The blocks of outputs of all images, and how they are cut into tasks.
 struct Plan {
   Plan(const Phase& phase, ConstView x, ConstView y, std::int64_t panel)
-      : tile_rows(divide_up(phase.row.extent, 2)),
-        tile_cols(divide_up(phase.col.extent, 2)),
+      : tile_rows(divide_up(phase.row.extent, phase.form.outputs)),
+        tile_cols(divide_up(phase.col.extent, phase.form.outputs)),
         tiles(y.dim(0) * tile_rows * tile_cols) {
-    // The transformed pixels of a task, 16 * tiles * C, take 384 KiB in f32: half the usual
-    // second-level cache, beside one panel's sums and weight.
-    constexpr std::int64_t kTaskElements = 6144, kEnoughTasks = 16;
-    const std::int64_t fit = kTaskElements / x.dim(3) / kGemmRows * kGemmRows;
-    task_tiles = std::clamp(fit, 2 * kGemmRows, 16 * kGemmRows);
+    // A task's transformed pixels and the products of one panel take 512 KiB in f32, half the usual
+    // second-level cache; the other half is for the weight. Small maps make tasks of equal size.
+    constexpr std::int64_t kTaskElements = 128 * 1024, kEnoughTasks = 16, kEvenTasks = 8;
+    const std::int64_t width = x.dim(3) + std::min(panel, y.dim(3));
+    const std::int64_t fit = kTaskElements / (phase.form.points() * width);
+    const std::int64_t even = round_up(divide_up(tiles, kEvenTasks), kGemmRows);
+    task_tiles = std::clamp(std::min(fit / kGemmRows * kGemmRows, even), 2 * kGemmRows,
+                            16 * kGemmRows);
     tile_tasks = divide_up(tiles, task_tiles);
     const std::int64_t panels = divide_up(y.dim(3), panel);
     const std::int64_t splits = std::min(panels, divide_up(kEnoughTasks, tile_tasks));
@@ -253,8 +94,9 @@ class Task {
         y_(y),
         zeros_(zeros),
         panel_(gemm_widths<T>().panel),
-        v_(exec, static_cast<std::size_t>(phase.points() * plan.task_tiles * x.dim(3))),
-        m_(exec, static_cast<std::size_t>(phase.points() * plan.task_tiles * panel_)),
+        m_stride_(std::min(panel_, y.dim(3))),
+        v_(exec, static_cast<std::size_t>(phase.form.points() * plan.task_tiles * x.dim(3))),
+        m_(exec, static_cast<std::size_t>(phase.form.points() * plan.task_tiles * m_stride_)),
         a_rows_(exec, static_cast<std::size_t>(plan.task_tiles)),
         m_rows_(exec, static_cast<std::size_t>(plan.task_tiles)) {}
 
@@ -265,7 +107,7 @@ class Task {
     const std::int64_t end = std::min(y_.dim(3), (column_task + 1) * plan_.columns);
     for (std::int64_t n = column_task * plan_.columns; n < end; n += panel_) {
       const std::int64_t columns = std::min(panel_, end - n);
-      for (std::int64_t point = 0; point < phase_.points(); ++point) multiply(point, n, columns);
+      for (std::int64_t point = 0; point < phase_.form.points(); ++point) multiply(point, n, columns);
       for (std::int64_t i = 0; i < count_; ++i) finish(i, n, columns);
     }
   }
@@ -276,23 +118,25 @@ class Task {
   };
   [[nodiscard]] Place place(std::int64_t i) const {
     const std::int64_t tile = begin_ + i, per_image = plan_.tile_rows * plan_.tile_cols;
-    return {tile / per_image, tile % per_image / plan_.tile_cols * 2, tile % plan_.tile_cols * 2};
+    const std::int64_t side = phase_.form.outputs;
+    return {tile / per_image, tile % per_image / plan_.tile_cols * side,
+            tile % plan_.tile_cols * side};
   }
 
   void transform_pixels(std::int64_t i) {
     const Place at = place(i);
     const std::int64_t rows = x_.dim(1), cols = x_.dim(2), channels = x_.dim(3);
     const T* image = x_.data<T>() + at.image * rows * cols * channels;
-    const T* pixels[kMostPoints];
-    const std::int64_t side = phase_.taps + 1;
-    for (std::int64_t k = 0; k < phase_.points(); ++k) {
+    const T* pixels[kMostWinogradSide * kMostWinogradSide];
+    const std::int64_t side = phase_.form.side();
+    for (std::int64_t k = 0; k < phase_.form.points(); ++k) {
       const std::int64_t r = at.row + phase_.row.in_first + k / side;
       const std::int64_t c = at.col + phase_.col.in_first + k % side;
       const bool inside = r >= 0 && r < rows && c >= 0 && c < cols;
       pixels[k] = inside ? image + (r * cols + c) * channels : zeros_;
     }
-    transform_input(phase_.taps, pixels, channels, v_.data() + i * channels,
-                    plan_.task_tiles * channels);
+    winograd_input(phase_.form, pixels, channels, v_.data() + i * channels,
+                   plan_.task_tiles * channels);
   }
 
   // m(point)[tile][column] = v(point)[tile][c] u(point)[c][n + column]
@@ -301,7 +145,7 @@ class Task {
     for (std::int64_t i = 0; i < divide_up(count_, kGemmRows) * kGemmRows; ++i) {
       const std::int64_t row = point * plan_.task_tiles + std::min(i, count_ - 1);
       a_rows_[static_cast<std::size_t>(i)] = v_.data() + row * channels;
-      m_rows_[static_cast<std::size_t>(i)] = m_.data() + row * panel_;
+      m_rows_[static_cast<std::size_t>(i)] = m_.data() + row * m_stride_;
     }
     GemmBlock<T> block;
     block.a = a_rows_.data();
@@ -320,15 +164,17 @@ class Task {
     out.scale = epilogue_.scale ? epilogue_.scale.data<T>() + n : nullptr;
     out.shift = epilogue_.shift ? epilogue_.shift.data<T>() + n : nullptr;
     out.relu = epilogue_.relu;
-    for (std::int64_t k = 0; k < 4; ++k) {
-      if (at.row + k / 2 >= phase_.row.extent || at.col + k % 2 >= phase_.col.extent) continue;
-      const std::int64_t r = phase_.row.first + (at.row + k / 2) * phase_.step;
-      const std::int64_t c = phase_.col.first + (at.col + k % 2) * phase_.step;
+    const std::int64_t side = phase_.form.outputs;
+    for (std::int64_t k = 0; k < side * side; ++k) {
+      const std::int64_t row = at.row + k / side, col = at.col + k % side;
+      if (row >= phase_.row.extent || col >= phase_.col.extent) continue;
+      const std::int64_t r = phase_.row.first + row * phase_.step;
+      const std::int64_t c = phase_.col.first + col * phase_.step;
       const std::int64_t offset = ((at.image * y_.dim(1) + r) * y_.dim(2) + c) * y_.dim(3) + n;
       out.y[k] = y_.data<T>() + offset;
       out.residual[k] = epilogue_.residual ? epilogue_.residual.data<T>() + offset : nullptr;
     }
-    transform_output(phase_.taps, m_.data() + i * panel_, plan_.task_tiles * panel_, columns, out);
+    winograd_output(phase_.form, m_.data() + i * m_stride_, plan_.task_tiles * m_stride_, columns, out);
   }
 
   const Phase& phase_;
@@ -338,45 +184,31 @@ class Task {
   const ConvEpilogue& epilogue_;
   View y_;
   const T* zeros_;
-  std::int64_t panel_, begin_ = 0, count_ = 0;
-  Scratch<T> v_, m_;  // [points][task_tiles][C] and [..][panel]
+  std::int64_t panel_, m_stride_, begin_ = 0, count_ = 0;
+  Scratch<T> v_, m_;  // [points][task_tiles][C] and [..][m_stride]
   Scratch<const T*> a_rows_;
   Scratch<T*> m_rows_;
 };
-
-// The weight's side of F(2, R) along one axis.
-template <typename T>
-void weight_line(int taps, const T* g, T* out) {
-  if (taps == 3) {
-    out[0] = g[0];
-    out[1] = T(0.5) * (g[0] + g[1] + g[2]);
-    out[2] = T(0.5) * (g[0] - g[1] + g[2]);
-    out[3] = g[2];
-  } else {
-    out[0] = g[0];
-    out[1] = g[0] + g[1];
-    out[2] = g[1];
-  }
-}
 
 // One pair of channels: element (ky, kx) of the filter is g[(ky * side + kx) * g_stride].
 template <typename T>
 void transform_weight(const Phase& phase, const T* g, std::int64_t side, std::int64_t g_stride,
                       T* u, std::int64_t u_stride) {
-  const int taps = phase.taps, points = taps + 1;
-  T t[4][4], in[4], out[4];  // t[column point][row tap]
+  const int taps = phase.form.taps, points = phase.form.side();
+  double t[kMostWinogradSide][kMostWinogradSide];  // t[column point][row tap]
+  double in[kMostWinogradSide], out[kMostWinogradSide];
   for (int i = 0; i < taps; ++i) {
     for (int j = 0; j < taps; ++j) {
       const std::int64_t ky = phase.row.tap_first + i * phase.tap_step;
       const std::int64_t kx = phase.col.tap_first + j * phase.tap_step;
       in[j] = g[(ky * side + kx) * g_stride];
     }
-    weight_line(taps, in, out);
+    winograd_weight_line(phase.form, in, out);
     for (int j = 0; j < points; ++j) t[j][i] = out[j];
   }
   for (int j = 0; j < points; ++j) {
-    weight_line(taps, t[j], out);
-    for (int i = 0; i < points; ++i) u[(points * i + j) * u_stride] = out[i];
+    winograd_weight_line(phase.form, t[j], out);
+    for (int i = 0; i < points; ++i) u[(points * i + j) * u_stride] = static_cast<T>(out[i]);
   }
 }
 
@@ -384,7 +216,7 @@ template <typename T>
 void pack_phase(const Exec& exec, const Phase& phase, ConstView weight, T* packed) {
   const std::int64_t outputs = weight.dim(0), inputs = weight.dim(3), pairs = outputs * inputs;
   const std::int64_t side = weight.dim(1), filter = side * side * inputs;
-  const Scratch<T> u(exec, static_cast<std::size_t>(phase.points() * pairs));
+  const Scratch<T> u(exec, static_cast<std::size_t>(phase.form.points() * pairs));
   parallel_for(outputs, 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin * inputs; i < end * inputs; ++i) {
       const T* g = weight.data<T>() + i / inputs * filter + i % inputs;
@@ -392,7 +224,7 @@ void pack_phase(const Exec& exec, const Phase& phase, ConstView weight, T* packe
     }
   });
   const std::int64_t numel = gemm_packed_numel<T>(inputs, outputs);
-  for (std::int64_t point = 0; point < phase.points(); ++point) {
+  for (std::int64_t point = 0; point < phase.form.points(); ++point) {
     const std::int64_t offset = point * pairs;
     gemm_pack<T>({.data = u.data(),
                   .tap_offset = &offset,
@@ -407,8 +239,7 @@ void pack_phase(const Exec& exec, const Phase& phase, ConstView weight, T* packe
 
 }  // namespace
 
-// Beyond 256 x 256 channels the transformed weight, about twice the plain one, is more than the
-// caches hold, and the small maps that such layers work on do not pay for reading it.
+// Beyond 256 x 256 channels the transformed weight is more than the caches hold.
 bool winograd_pays(GatherDirection direction, const Shape& w, const Conv2dParams& p) {
   const bool conv = direction == GatherDirection::small_to_big;
   const std::int64_t side = conv ? 3 : 4;
@@ -418,7 +249,8 @@ bool winograd_pays(GatherDirection direction, const Shape& w, const Conv2dParams
 }
 
 std::int64_t winograd_packed_numel(GatherDirection direction, const Shape& w, DType dtype) {
-  const std::int64_t points = direction == GatherDirection::small_to_big ? 16 : 4 * 9;
+  const std::int64_t phases = direction == GatherDirection::small_to_big ? 1 : 4;
+  const std::int64_t points = phases * form_of(direction, w).points();
   return points *
          visit_floating(dtype, [&]<typename T>() { return gemm_packed_numel<T>(w[3], w[0]); });
 }
@@ -426,30 +258,30 @@ std::int64_t winograd_packed_numel(GatherDirection direction, const Shape& w, DT
 void winograd_pack(const Exec& exec, GatherDirection direction, ConstView weight, View packed) {
   visit_floating(packed.dtype, [&]<typename T>() {
     T* to = packed.data<T>();
-    for (const Phase& phase : phases_of(direction, {}, 0, 0)) {
+    for (const Phase& phase : phases_of(direction, weight.shape, {}, 0, 0)) {
       pack_phase(exec, phase, weight, to);
-      to += phase.points() * gemm_packed_numel<T>(weight.dim(3), weight.dim(0));
+      to += phase.form.points() * gemm_packed_numel<T>(weight.dim(3), weight.dim(0));
     }
   });
 }
 
-void winograd_forward(const Exec& exec, GatherDirection direction, ConstView x, ConstView packed,
-                      const ConvEpilogue& epilogue, const Conv2dParams& params, View y) {
+void winograd_forward(const Exec& exec, GatherDirection direction, ConstView x, const Shape& weight,
+                      ConstView packed, const ConvEpilogue& epilogue, const Conv2dParams& params,
+                      View y) {
   if (y.numel() == 0) return;
   visit_floating(y.dtype, [&]<typename T>() {
     const Scratch<T> zeros(exec, static_cast<std::size_t>(x.dim(3)));
     std::fill_n(zeros.data(), x.dim(3), T(0));
     const T* u = packed.data<T>();
-    for (const Phase& phase : phases_of(direction, params, y.dim(1), y.dim(2))) {
+    for (const Phase& phase : phases_of(direction, weight, params, y.dim(1), y.dim(2))) {
       const Plan plan(phase, x, y, gemm_widths<T>().panel);
       parallel_for(plan.tile_tasks * plan.column_tasks, 1, [&](std::int64_t i, std::int64_t) {
         Task<T> task(exec, phase, plan, x, u, epilogue, y, zeros.data());
         task.run(i % plan.tile_tasks, i / plan.tile_tasks);
       });
-      u += phase.points() * gemm_packed_numel<T>(x.dim(3), y.dim(3));
+      u += phase.form.points() * gemm_packed_numel<T>(x.dim(3), y.dim(3));
     }
   });
 }
 
 }  // namespace akimbo::kernels::cpu
-#endif  // HWY_ONCE

@@ -1,0 +1,61 @@
+// Noting what ops would do instead of doing it. A network run under a Recorder gives the list of
+// its ops with the shapes of their maps, from which engine/plan makes a schedule, a summary or an
+// ONNX file. Nothing is computed, so maps hold no values; networks whose shapes or choices depend
+// on values cannot be traced.
+//
+// An op takes part by noting itself when there is a recorder; the result of any other op is unknown
+// to the trace, which whoever reads it notices and says.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/core/tensor.h"
+
+namespace akimbo::trace {
+
+struct Step;
+
+// Writes the step's result into y, which has the shape that the trace gave it.
+using Compute = std::function<void(const Step& step, std::span<const Tensor> inputs, Tensor& y)>;
+
+struct Step {
+  std::string op;              // "conv2d", "max_pool2d", ..
+  std::vector<Tensor> inputs;  // maps; undefined where an optional one is absent
+  // Weights and vectors, by name; undefined ones are absent.
+  std::vector<std::pair<std::string, Tensor>> constants;
+  std::map<std::string, std::int64_t> options;  // "stride", "relu", ..
+  Tensor output;
+  Compute compute;
+
+  [[nodiscard]] std::int64_t option(const std::string& name) const { return options.at(name); }
+  // Undefined if there is none.
+  [[nodiscard]] Tensor constant(std::string_view name) const;
+};
+
+// While one lives, ops of this thread are noted. Gradient mode must be off.
+class Recorder {
+ public:
+  Recorder();
+  ~Recorder();
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+  std::vector<Step> steps;
+
+ private:
+  Recorder* previous_;
+};
+
+[[nodiscard]] Recorder* recorder();
+
+// Adds the step to this thread's recorder, which there must be, and returns its output.
+Tensor note(Step step);
+
+}  // namespace akimbo::trace

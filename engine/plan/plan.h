@@ -1,0 +1,45 @@
+// A network made ready for one shape of input: traced once, batch norms folded and weights packed
+// by its layers, sums and activations fused into the steps before them (fuse.h), memory shared by
+// maps that live at different times (memory.h). Gives what the network gives, but for the rounding
+// of sums added in another order.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "engine/plan/program.h"
+
+namespace akimbo::plan {
+
+struct MemoryReport {
+  std::size_t planned_bytes = 0;  // held for maps
+  std::size_t sum_bytes = 0;      // of all maps of the plan
+};
+
+class Plan {
+ public:
+  // The network's weights must not change while the plan lives. Throws as trace_network does.
+  Plan(const Forward& forward, const Shape& input, DType dtype, Device device,
+       const NamedTensors& parameters = {});
+
+  // x of the shape, dtype and device given. The outputs are overwritten by the next run.
+  [[nodiscard]] const NamedTensors& run(const Tensor& x);
+
+  // The same, with the seconds that each step took, in the order of nodes(). CPU only.
+  [[nodiscard]] std::vector<double> profile(const Tensor& x);
+
+  [[nodiscard]] const std::vector<Node>& nodes() const { return program_.nodes; }
+  [[nodiscard]] MemoryReport memory() const { return memory_; }
+
+ private:
+  void check_input(const Tensor& x) const;
+  void run_node(Node& node, const Tensor& x);
+
+  Program program_;  // its steps' tensors lie in arena_; the input's elements stay outside
+  MemoryReport memory_;
+  Tensor arena_;
+  NamedTensors outputs_;
+};
+
+}  // namespace akimbo::plan

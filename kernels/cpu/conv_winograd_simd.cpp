@@ -1,0 +1,233 @@
+// The matrices are those of Toom and Cook for the points 0, +-1 and infinity (F(2,3)), 0, -1 and
+// infinity (F(2,2)), and 0, +-a, +-b and infinity with a = sqrt(1/2), b = sqrt(2) (F(4,3)). With
+// a b = 1 many coefficients are small powers of two, and rounding errors are about a third of those
+// of the usual points 0, +-1, +-2.
+#include "kernels/cpu/conv_winograd_simd.h"
+
+// The same instruction sets as gemm.cpp.
+#define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/conv_winograd_simd.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#ifndef AKIMBO_CONV_WINOGRAD_ONCE
+#define AKIMBO_CONV_WINOGRAD_ONCE
+namespace akimbo::kernels::cpu {
+
+inline constexpr double kWinogradA = 0.70710678118654752440, kWinogradB = 1.41421356237309504880;
+
+}  // namespace akimbo::kernels::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace akimbo::kernels::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <int M, int R, typename V>
+HWY_INLINE HWY_ATTR void input_line(const V* d, V* t) {
+  if constexpr (M == 4) {
+    using D = hn::DFromV<V>;
+    using T = hn::TFromD<D>;
+    const D tag;
+    const V a = hn::Set(tag, T(kWinogradA)), b = hn::Set(tag, T(kWinogradB));
+    const V two = hn::Set(tag, T(2)), half = hn::Set(tag, T(0.5)), c = hn::Set(tag, T(2.5));
+    t[0] = hn::NegMulAdd(c, d[2], hn::Add(d[0], d[4]));
+    const V even_a = hn::NegMulAdd(two, d[2], d[4]), odd_a = hn::NegMulAdd(two, d[1], d[3]);
+    t[1] = hn::MulAdd(a, odd_a, even_a);
+    t[2] = hn::NegMulAdd(a, odd_a, even_a);
+    const V even_b = hn::NegMulAdd(half, d[2], d[4]), odd_b = hn::NegMulAdd(half, d[1], d[3]);
+    t[3] = hn::MulAdd(b, odd_b, even_b);
+    t[4] = hn::NegMulAdd(b, odd_b, even_b);
+    t[5] = hn::NegMulAdd(c, d[3], hn::Add(d[1], d[5]));
+  } else if constexpr (R == 3) {
+    t[0] = hn::Sub(d[0], d[2]);
+    t[1] = hn::Add(d[1], d[2]);
+    t[2] = hn::Sub(d[2], d[1]);
+    t[3] = hn::Sub(d[1], d[3]);
+  } else {
+    t[0] = hn::Sub(d[0], d[1]);
+    t[1] = d[1];
+    t[2] = hn::Sub(d[2], d[1]);
+  }
+}
+
+template <int M, int R, typename V>
+HWY_INLINE HWY_ATTR void output_line(const V* m, V* y) {
+  if constexpr (M == 4) {
+    using D = hn::DFromV<V>;
+    using T = hn::TFromD<D>;
+    const D tag;
+    const V a = hn::Set(tag, T(kWinogradA)), b = hn::Set(tag, T(kWinogradB));
+    const V two = hn::Set(tag, T(2)), half = hn::Set(tag, T(0.5));
+    const V sum_a = hn::Add(m[1], m[2]), sum_b = hn::Add(m[3], m[4]);
+    const V odd_a = hn::Mul(a, hn::Sub(m[1], m[2])), odd_b = hn::Mul(b, hn::Sub(m[3], m[4]));
+    y[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
+    y[1] = hn::Add(odd_a, odd_b);
+    y[2] = hn::MulAdd(half, sum_a, hn::Mul(two, sum_b));
+    y[3] = hn::MulAdd(half, odd_a, hn::MulAdd(two, odd_b, m[5]));
+  } else if constexpr (R == 3) {
+    y[0] = hn::Add(m[0], hn::Add(m[1], m[2]));
+    y[1] = hn::Sub(hn::Sub(m[1], m[2]), m[3]);
+  } else {
+    y[0] = hn::Add(m[0], m[1]);
+    y[1] = hn::Add(m[1], m[2]);
+  }
+}
+
+template <int M, int R, typename T>
+HWY_ATTR void input_tile(const T* const* pixels, std::int64_t channels, T* v, std::int64_t stride) {
+  constexpr int P = M + R - 1;
+  const hn::ScalableTag<T> d;
+  using Vector = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t c = 0; c < channels; c += lanes) {
+    Vector t[P][P];  // columns transformed: t[column][point]
+#pragma GCC unroll 6
+    for (int j = 0; j < P; ++j) {
+      Vector column[P];
+#pragma GCC unroll 6
+      for (int i = 0; i < P; ++i) column[i] = hn::LoadU(d, pixels[i * P + j] + c);
+      input_line<M, R>(column, t[j]);
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < P; ++i) {
+      Vector row[P], out[P];
+#pragma GCC unroll 6
+      for (int j = 0; j < P; ++j) row[j] = t[j][i];
+      input_line<M, R>(row, out);
+#pragma GCC unroll 6
+      for (int j = 0; j < P; ++j) hn::StoreU(out[j], d, v + (i * P + j) * stride + c);
+    }
+  }
+}
+
+template <int M, int R, typename T>
+HWY_ATTR void output_tile(const T* m, std::int64_t stride, std::int64_t columns,
+                          const WinogradOutput<T>& out) {
+  constexpr int P = M + R - 1;
+  const hn::ScalableTag<T> d;
+  using Vector = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const Vector zero = hn::Zero(d);
+  for (std::int64_t n = 0; n < columns; n += lanes) {
+    Vector t[P][M];  // columns transformed: t[column][output]
+#pragma GCC unroll 6
+    for (int j = 0; j < P; ++j) {
+      Vector column[P];
+#pragma GCC unroll 6
+      for (int i = 0; i < P; ++i) column[i] = hn::LoadU(d, m + (i * P + j) * stride + n);
+      output_line<M, R>(column, t[j]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < M; ++i) {
+      Vector row[P], y[M];
+#pragma GCC unroll 6
+      for (int j = 0; j < P; ++j) row[j] = t[j][i];
+      output_line<M, R>(row, y);
+#pragma GCC unroll 4
+      for (int j = 0; j < M; ++j) {
+        const int k = i * M + j;
+        if (out.y[k] == nullptr) continue;
+        Vector sum = y[j];
+        if (out.scale != nullptr) sum = hn::Mul(sum, hn::LoadU(d, out.scale + n));
+        if (out.shift != nullptr) sum = hn::Add(sum, hn::LoadU(d, out.shift + n));
+        if (out.residual[k] != nullptr) sum = hn::Add(sum, hn::LoadU(d, out.residual[k] + n));
+        if (out.relu) sum = hn::IfThenElse(hn::Lt(sum, zero), zero, sum);
+        hn::StoreU(sum, d, out.y[k] + n);
+      }
+    }
+  }
+}
+
+template <typename T>
+HWY_ATTR void input_form(const WinogradForm& form, const T* const* pixels, std::int64_t channels,
+                         T* v, std::int64_t stride) {
+  if (form.outputs == 4) return input_tile<4, 3>(pixels, channels, v, stride);
+  form.taps == 3 ? input_tile<2, 3>(pixels, channels, v, stride)
+                 : input_tile<2, 2>(pixels, channels, v, stride);
+}
+template <typename T>
+HWY_ATTR void output_form(const WinogradForm& form, const T* m, std::int64_t stride,
+                          std::int64_t columns, const WinogradOutput<T>& out) {
+  if (form.outputs == 4) return output_tile<4, 3>(m, stride, columns, out);
+  form.taps == 3 ? output_tile<2, 3>(m, stride, columns, out)
+                 : output_tile<2, 2>(m, stride, columns, out);
+}
+
+// Dispatch wants functions, not templates.
+void input_f32(const WinogradForm& form, const float* const* pixels, std::int64_t channels,
+               float* v, std::int64_t stride) {
+  input_form(form, pixels, channels, v, stride);
+}
+void input_f64(const WinogradForm& form, const double* const* pixels, std::int64_t channels,
+               double* v, std::int64_t stride) {
+  input_form(form, pixels, channels, v, stride);
+}
+void output_f32(const WinogradForm& form, const float* m, std::int64_t stride,
+                std::int64_t columns, const WinogradOutput<float>& out) {
+  output_form(form, m, stride, columns, out);
+}
+void output_f64(const WinogradForm& form, const double* m, std::int64_t stride,
+                std::int64_t columns, const WinogradOutput<double>& out) {
+  output_form(form, m, stride, columns, out);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace akimbo::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace akimbo::kernels::cpu {
+
+HWY_EXPORT(input_f32);
+HWY_EXPORT(input_f64);
+HWY_EXPORT(output_f32);
+HWY_EXPORT(output_f64);
+
+template <>
+void winograd_input(const WinogradForm& form, const float* const* pixels, std::int64_t channels,
+                    float* v, std::int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(input_f32)(form, pixels, channels, v, stride);
+}
+template <>
+void winograd_input(const WinogradForm& form, const double* const* pixels, std::int64_t channels,
+                    double* v, std::int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(input_f64)(form, pixels, channels, v, stride);
+}
+template <>
+void winograd_output(const WinogradForm& form, const float* m, std::int64_t stride,
+                     std::int64_t columns, const WinogradOutput<float>& out) {
+  HWY_DYNAMIC_DISPATCH(output_f32)(form, m, stride, columns, out);
+}
+template <>
+void winograd_output(const WinogradForm& form, const double* m, std::int64_t stride,
+                     std::int64_t columns, const WinogradOutput<double>& out) {
+  HWY_DYNAMIC_DISPATCH(output_f64)(form, m, stride, columns, out);
+}
+
+void winograd_weight_line(const WinogradForm& form, const double* g, double* out) {
+  if (form.outputs == 4) {
+    const double even_a = g[0] + 0.5 * g[2], odd_a = kWinogradA * g[1];
+    const double even_b = g[0] + 2 * g[2], odd_b = kWinogradB * g[1];
+    out[0] = g[0];
+    out[1] = (even_a + odd_a) / -1.5;
+    out[2] = (even_a - odd_a) / -1.5;
+    out[3] = (even_b + odd_b) / 6;
+    out[4] = (even_b - odd_b) / 6;
+    out[5] = g[2];
+  } else if (form.taps == 3) {
+    out[0] = g[0];
+    out[1] = 0.5 * (g[0] + g[1] + g[2]);
+    out[2] = 0.5 * (g[0] - g[1] + g[2]);
+    out[3] = g[2];
+  } else {
+    out[0] = g[0];
+    out[1] = g[0] + g[1];
+    out[2] = g[1];
+  }
+}
+
+}  // namespace akimbo::kernels::cpu
+#endif  // HWY_ONCE

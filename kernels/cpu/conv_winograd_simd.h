@@ -1,0 +1,42 @@
+// The transforms of Winograd's algorithm on vectors of channels: SIMD code, chosen for the machine
+// at run time.
+#pragma once
+
+#include <cstdint>
+
+namespace akimbo::kernels::cpu {
+
+// F(outputs x outputs, taps x taps): blocks of outputs made from side() x side() pixels by as many
+// multiplications. (4,3), (2,3) and (2,2) exist.
+struct WinogradForm {
+  int outputs, taps;
+  [[nodiscard]] constexpr int side() const { return outputs + taps - 1; }
+  [[nodiscard]] constexpr int points() const { return side() * side(); }
+};
+
+inline constexpr int kMostWinogradSide = 6, kMostWinogradOutputs = 4;
+
+// Transforms a block of pixels; point k of channel c goes to v[k * stride + c].
+template <typename T>
+void winograd_input(const WinogradForm& form, const T* const* pixels, std::int64_t channels, T* v,
+                    std::int64_t stride);
+
+// A block of outputs: where its pixels are, and what becomes of the sums.
+template <typename T>
+struct WinogradOutput {
+  T* y[kMostWinogradOutputs * kMostWinogradOutputs];  // row-major; null outside the map
+  const T* residual[kMostWinogradOutputs * kMostWinogradOutputs];  // null if there is none
+  const T* scale;                                                  // null if there is none
+  const T* shift;
+  bool relu;
+};
+
+// From the products, point k of column n at m[k * stride + n], to outputs with the epilogue.
+template <typename T>
+void winograd_output(const WinogradForm& form, const T* m, std::int64_t stride,
+                     std::int64_t columns, const WinogradOutput<T>& out);
+
+// The filter's side along one axis: side() points from `taps` taps. In double, to be rounded once.
+void winograd_weight_line(const WinogradForm& form, const double* g, double* out);
+
+}  // namespace akimbo::kernels::cpu
