@@ -37,9 +37,9 @@ NetworkRunner::Prepared& NetworkRunner::prepare(const Shape& shape) {
     return prepared_.back();
   }
   if (prepared_.size() >= kMaxShapes) prepared_.pop_front();
-  auto plan = std::make_unique<plan::Plan>([this](const Tensor& x) { return network_.outputs(x); },
-                                           shape, activation_dtype(precision_), device_,
-                                           parameters_);
+  auto plan =
+      std::make_unique<plan::Plan>([this](const Tensor& x) { return network_.outputs(x); }, shape,
+                                   activation_dtype(precision_), device_, parameters_);
   prepared_.push_back({.shape = shape, .plan = std::move(plan)});
   return prepared_.back();
 }

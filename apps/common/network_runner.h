@@ -1,5 +1,5 @@
-// A network without gradients on a device: what eval, predict and run call. Each shape of input gets
-// a plan (engine/plan); on a GPU its pass is recorded as a graph when the shape comes again.
+// A network without gradients on a device: what eval, predict and run call. Each shape of input
+// gets a plan (engine/plan); on a GPU its pass is recorded as a graph when the shape comes again.
 #pragma once
 
 #include <list>

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "bench/layers.h"
-#include "bench/ops/fma_peak.h"
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
 #include "engine/core/error.h"
@@ -24,11 +23,12 @@
 #include "kernels/cpu/conv_gather.h"
 #include "kernels/cpu/conv_widen.h"
 #include "kernels/cpu/simd_target.h"
+#include "kernels/peaks.h"
 
 namespace akimbo {
 namespace {
 
-bench::Clock g_clock = bench::Clock::wall;
+kernels::cpu::Clock g_clock = kernels::cpu::Clock::wall;
 
 using Layer = bench::ConvLayer;
 
@@ -69,13 +69,13 @@ void measure(benchmark::State& state, double flops, const F& f) {
   f();
   std::vector<double> seconds;
   for (auto _ : state) {
-    const double start = bench::seconds_of(g_clock);
+    const double start = kernels::cpu::seconds_of(g_clock);
     f();
-    seconds.push_back(bench::seconds_of(g_clock) - start);
+    seconds.push_back(kernels::cpu::seconds_of(g_clock) - start);
     state.SetIterationTime(seconds.back());
   }
   std::sort(seconds.begin(), seconds.end());
-  const double peak = bench::fma_peak_flops(kernels::num_threads(), g_clock);
+  const double peak = kernels::cpu::fma_peak_flops(kernels::num_threads(), g_clock);
   const auto at = [&](double share) {
     return seconds[static_cast<std::size_t>(share * static_cast<double>(seconds.size() - 1))];
   };
@@ -193,7 +193,8 @@ void parse_own(int& argc, char** argv) {
       akimbo::kernels::set_num_threads(std::atoi(argv[i] + 10));
     } else if (std::strncmp(argv[i], "--clock=", 8) == 0) {
       const bool thread = std::strcmp(argv[i] + 8, "thread") == 0;
-      akimbo::g_clock = thread ? akimbo::bench::Clock::thread : akimbo::bench::Clock::wall;
+      akimbo::g_clock =
+          thread ? akimbo::kernels::cpu::Clock::thread : akimbo::kernels::cpu::Clock::wall;
     } else if (std::strncmp(argv[i], "--simd=", 7) == 0) {
       akimbo::kernels::cpu::use_simd_target(argv[i] + 7);
     } else {

@@ -300,19 +300,19 @@ Tensor infer(InferenceCall call, const Tensor& x, const Tensor& weight, const Co
     return y;
   }
   const Conv2dParams p = call.params;
-  return trace::note({.op = call.op,
-                      .inputs = {x, e.residual},
-                      .constants = {{"weight", weight}, {"scale", e.scale}, {"shift", e.shift}},
-                      .options = {{"stride", p.stride},
-                                  {"padding", p.padding},
-                                  {"dilation", p.dilation},
-                                  {"groups", p.groups},
-                                  {"relu", e.relu}},
-                      .output = y,
-                      .compute = [call](const trace::Step& step, std::span<const Tensor> inputs,
-                                        Tensor& out) {
-                        run(call, inputs[0], inputs[1], step.option("relu") != 0, out);
-                      }});
+  return trace::note(
+      {.op = call.op,
+       .inputs = {x, e.residual},
+       .constants = {{"weight", weight}, {"scale", e.scale}, {"shift", e.shift}},
+       .options = {{"stride", p.stride},
+                   {"padding", p.padding},
+                   {"dilation", p.dilation},
+                   {"groups", p.groups},
+                   {"relu", e.relu}},
+       .output = y,
+       .compute = [call](const trace::Step& step, std::span<const Tensor> inputs, Tensor& out) {
+         run(call, inputs[0], inputs[1], step.option("relu") != 0, out);
+       }});
 }
 
 }  // namespace

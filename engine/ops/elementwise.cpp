@@ -48,16 +48,16 @@ Tensor sum_rows(const Tensor& x) {
 
 Tensor binary(const char* op, kernels::BinaryForward* kernel, const Tensor& a, const Tensor& b) {
   if (trace::recorder() == nullptr) return plain(kernel, a, b);
-  return trace::note({.op = op,
-                      .inputs = {a, b},
-                      .constants = {},
-                      .options = {},
-                      .output = empty_like(a),
-                      .compute = [kernel](const trace::Step&, std::span<const Tensor> inputs,
-                                          Tensor& out) {
-                        kernel(exec_of(out.device()), view_of(inputs[0]), view_of(inputs[1]),
-                               mutable_view_of(out));
-                      }});
+  return trace::note(
+      {.op = op,
+       .inputs = {a, b},
+       .constants = {},
+       .options = {},
+       .output = empty_like(a),
+       .compute = [kernel](const trace::Step&, std::span<const Tensor> inputs, Tensor& out) {
+         kernel(exec_of(out.device()), view_of(inputs[0]), view_of(inputs[1]),
+                mutable_view_of(out));
+       }});
 }
 
 enum class Saves { input, output };
@@ -67,15 +67,15 @@ Tensor unary(const char* op, const Tensor& x, kernels::UnaryForward* forward,
   require_floating(op, "x", x);
   Tensor y = empty_like(x);
   if (trace::recorder() != nullptr) {
-    return trace::note({.op = op,
-                        .inputs = {x},
-                        .constants = {},
-                        .options = {},
-                        .output = y,
-                        .compute = [forward](const trace::Step&, std::span<const Tensor> inputs,
-                                             Tensor& out) {
-                          forward(exec_of(out.device()), view_of(inputs[0]), mutable_view_of(out));
-                        }});
+    return trace::note(
+        {.op = op,
+         .inputs = {x},
+         .constants = {},
+         .options = {},
+         .output = y,
+         .compute = [forward](const trace::Step&, std::span<const Tensor> inputs, Tensor& out) {
+           forward(exec_of(out.device()), view_of(inputs[0]), mutable_view_of(out));
+         }});
   }
   forward(exec_of(x.device()), view_of(x), mutable_view_of(y));
   if (autograd::any_needs_grad({x})) {

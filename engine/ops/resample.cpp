@@ -22,16 +22,16 @@ Tensor resize(const char* op, const Tensor& x, std::int64_t height, std::int64_t
   const Device device = x.device();
   Tensor y = Tensor::empty({x.dim(0), height, width, x.dim(3)}, x.dtype(), device);
   if (trace::recorder() != nullptr) {
-    return trace::note({.op = "resize",
-                        .inputs = {x},
-                        .constants = {},
-                        .options = {{"mode", static_cast<std::int64_t>(mode)}},
-                        .output = y,
-                        .compute = [mode](const trace::Step&, std::span<const Tensor> inputs,
-                                          Tensor& out) {
-                          AKIMBO_KERNEL(out.device(), resize_forward)
-                          (exec_of(out.device()), view_of(inputs[0]), mode, mutable_view_of(out));
-                        }});
+    return trace::note(
+        {.op = "resize",
+         .inputs = {x},
+         .constants = {},
+         .options = {{"mode", static_cast<std::int64_t>(mode)}},
+         .output = y,
+         .compute = [mode](const trace::Step&, std::span<const Tensor> inputs, Tensor& out) {
+           AKIMBO_KERNEL(out.device(), resize_forward)
+           (exec_of(out.device()), view_of(inputs[0]), mode, mutable_view_of(out));
+         }});
   }
   AKIMBO_KERNEL(device, resize_forward)(exec_of(device), view_of(x), mode, mutable_view_of(y));
   if (autograd::any_needs_grad({x})) {

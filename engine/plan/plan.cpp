@@ -34,8 +34,7 @@ Plan::Plan(const Forward& forward, const Shape& input, DType dtype, Device devic
   for (std::size_t i = 0; i < program_.outputs.size(); ++i) {
     const auto& [name, id] = program_.outputs[i];
     if (id == 0) throw_error<Error>("[plan] output \"{}\" is the input itself", name);
-    outputs_.emplace_back(name,
-                          bind(arena_, memory, id, program_.output_tensors[i].second));
+    outputs_.emplace_back(name, bind(arena_, memory, id, program_.output_tensors[i].second));
   }
 }
 

@@ -32,7 +32,8 @@ struct Program {
   NamedTensors output_tensors;  // shapes of the outputs
   int num_values = 0;
 
-  // For each value the node that makes it (-1 for the input) and how many nodes and outputs read it.
+  // For each value the node that makes it (-1 for the input) and how many nodes and outputs read
+  // it.
   [[nodiscard]] std::vector<int> makers() const;
   [[nodiscard]] std::vector<int> num_readers() const;
 };

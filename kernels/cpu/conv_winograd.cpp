@@ -69,8 +69,8 @@ struct Plan {
     const std::int64_t width = x.dim(3) + std::min(panel, y.dim(3));
     const std::int64_t fit = kTaskElements / (phase.form.points() * width);
     const std::int64_t even = round_up(divide_up(tiles, kEvenTasks), kGemmRows);
-    task_tiles = std::clamp(std::min(fit / kGemmRows * kGemmRows, even), 2 * kGemmRows,
-                            16 * kGemmRows);
+    task_tiles =
+        std::clamp(std::min(fit / kGemmRows * kGemmRows, even), 2 * kGemmRows, 16 * kGemmRows);
     tile_tasks = divide_up(tiles, task_tiles);
     const std::int64_t panels = divide_up(y.dim(3), panel);
     const std::int64_t splits = std::min(panels, divide_up(kEnoughTasks, tile_tasks));
@@ -107,7 +107,8 @@ class Task {
     const std::int64_t end = std::min(y_.dim(3), (column_task + 1) * plan_.columns);
     for (std::int64_t n = column_task * plan_.columns; n < end; n += panel_) {
       const std::int64_t columns = std::min(panel_, end - n);
-      for (std::int64_t point = 0; point < phase_.form.points(); ++point) multiply(point, n, columns);
+      for (std::int64_t point = 0; point < phase_.form.points(); ++point)
+        multiply(point, n, columns);
       for (std::int64_t i = 0; i < count_; ++i) finish(i, n, columns);
     }
   }
@@ -174,7 +175,8 @@ class Task {
       out.y[k] = y_.data<T>() + offset;
       out.residual[k] = epilogue_.residual ? epilogue_.residual.data<T>() + offset : nullptr;
     }
-    winograd_output(phase_.form, m_.data() + i * m_stride_, plan_.task_tiles * m_stride_, columns, out);
+    winograd_output(phase_.form, m_.data() + i * m_stride_, plan_.task_tiles * m_stride_, columns,
+                    out);
   }
 
   const Phase& phase_;

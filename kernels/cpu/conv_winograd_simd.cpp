@@ -165,8 +165,8 @@ void input_f64(const WinogradForm& form, const double* const* pixels, std::int64
                double* v, std::int64_t stride) {
   input_form(form, pixels, channels, v, stride);
 }
-void output_f32(const WinogradForm& form, const float* m, std::int64_t stride,
-                std::int64_t columns, const WinogradOutput<float>& out) {
+void output_f32(const WinogradForm& form, const float* m, std::int64_t stride, std::int64_t columns,
+                const WinogradOutput<float>& out) {
   output_form(form, m, stride, columns, out);
 }
 void output_f64(const WinogradForm& form, const double* m, std::int64_t stride,

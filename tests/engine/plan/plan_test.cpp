@@ -95,8 +95,8 @@ TEST(Plan, ChainsOfSumsTakeTheOtherSideAtTheirBeginning) {
     return {{"y", ops::relu(ops::add(ops::add(sum, own), ops::upsample_nearest(coarse, 2)))}};
   };
   Plan plan = plan_of(forward);
-  EXPECT_EQ(ops_of(plan), (std::vector<std::string>{"conv2d", "conv2d", "conv2d", "max_pool2d",
-                                                    "resize_add"}));
+  EXPECT_EQ(ops_of(plan),
+            (std::vector<std::string>{"conv2d", "conv2d", "conv2d", "max_pool2d", "resize_add"}));
   expect_as_eager(plan, forward, 1e-6);
   // Two maps of the input's size live at a time, since the last pass writes over the sum.
   EXPECT_EQ(plan.memory().planned_bytes, 2u * 2 * 8 * 6 * 4 * 4);

@@ -1,21 +1,22 @@
-#include "bench/ops/fma_peak.h"
+#include "kernels/peaks.h"
 
 #include <time.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
 #define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "bench/ops/fma_peak.cpp"
+#define HWY_TARGET_INCLUDE "kernels/cpu/peaks.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include "kernels/common/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace akimbo::bench {
+namespace akimbo::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -52,11 +53,11 @@ double fma_loop(std::int64_t rounds, float* sink) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace akimbo::bench
+}  // namespace akimbo::kernels::cpu
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace akimbo::bench {
+namespace akimbo::kernels::cpu {
 
 HWY_EXPORT(fma_loop);
 
@@ -72,7 +73,7 @@ double fma_peak_flops(int threads, Clock clock) {
   for (int attempt = 0; attempt < 5; ++attempt) {
     std::vector<double> done(static_cast<std::size_t>(threads));
     const double start = seconds_of(clock);
-    kernels::parallel_for(threads, 1, [&](std::int64_t i, std::int64_t) {
+    parallel_for(threads, 1, [&](std::int64_t i, std::int64_t) {
       alignas(64) float sink[64] = {};
       done[static_cast<std::size_t>(i)] = HWY_DYNAMIC_DISPATCH(fma_loop)(kRounds, sink);
     });
@@ -84,5 +85,21 @@ double fma_peak_flops(int threads, Clock clock) {
   return best;
 }
 
-}  // namespace akimbo::bench
+double copy_bandwidth(std::int64_t bytes) {
+  constexpr int kRuns = 15;
+  const std::vector<char> from(static_cast<std::size_t>(bytes), 1);
+  std::vector<char> to(static_cast<std::size_t>(bytes), 2);
+  std::vector<double> rates;
+  for (int run = 0; run < kRuns; ++run) {
+    const double start = seconds_of(Clock::wall);
+    parallel_for(bytes, 1 << 17, [&](std::int64_t begin, std::int64_t end) {
+      std::memcpy(to.data() + begin, from.data() + begin, static_cast<std::size_t>(end - begin));
+    });
+    rates.push_back(2 * static_cast<double>(bytes) / (seconds_of(Clock::wall) - start));
+  }
+  std::nth_element(rates.begin(), rates.begin() + kRuns / 2, rates.end());
+  return rates[kRuns / 2];
+}
+
+}  // namespace akimbo::kernels::cpu
 #endif

@@ -1,9 +1,9 @@
-// Whole-network times of PoseResNet: inference, and a training step (forward, backward, Adam).
-//   pose_resnet_bench --mode infer --batch 1
-//   pose_resnet_bench --mode train --batch 8 --depth 50 --threads 2 --repeats 10
+// Whole-network times: inference as a plan, and a training step (forward, backward, Adam).
+//   network_bench --mode infer --batch 1
+//   network_bench --mode train --batch 8 --model pose_hrnet:width=48 --threads 2 --repeats 10
 // Prints one JSON line: median and 10-90 % spread in ms, GFLOP/s, peak of the allocator. With
 // --serve it warms up, prints "ready", and then runs once for every line on its standard input and
-// prints the ms of that run, so that bench/peers/race_pose_resnet.py can alternate with a peer.
+// prints the ms of that run, so that bench/peers/race_networks.py can alternate with a peer.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -24,14 +24,15 @@
 #include "engine/nn/init.h"
 #include "engine/ops/loss.h"
 #include "engine/optim/optimizer.h"
-#include "models/estimators/pose_resnet.h"
+#include "engine/plan/plan.h"
+#include "models/registry.h"
 
 namespace akimbo {
 namespace {
 
 struct Settings {
-  std::string mode = "infer";
-  int batch = 1, depth = 50, height = 256, width = 192, threads = 2, repeats = 10;
+  std::string mode = "infer", model = "pose_resnet:depth=50";
+  int batch = 1, height = 256, width = 192, threads = 2, repeats = 10;
   bool serve = false;
 };
 
@@ -50,7 +51,7 @@ Settings parse(int argc, char** argv) {
     const std::string value = argv[++i];
     if (key == "--mode") s.mode = value;
     if (key == "--batch") s.batch = std::stoi(value);
-    if (key == "--depth") s.depth = std::stoi(value);
+    if (key == "--model") s.model = value;
     if (key == "--height") s.height = std::stoi(value);
     if (key == "--width") s.width = std::stoi(value);
     if (key == "--threads") s.threads = std::stoi(value);
@@ -65,15 +66,25 @@ Tensor random_tensor(const Shape& shape, const char* name) {
   return t;
 }
 
+// "pose_resnet:depth=50" as a section of a config.
+Json section_of(const std::string& model) {
+  const std::size_t colon = model.find(':');
+  Json section = {{"name", model.substr(0, colon)}};
+  if (colon == std::string::npos) return section;
+  const std::size_t equals = model.find('=', colon);
+  section[model.substr(colon + 1, equals - colon - 1)] = Json::parse(model.substr(equals + 1));
+  return section;
+}
+
 // One pass, the thing that is timed.
-std::function<void()> make_work(const Settings& s, models::PoseResNet& network) {
+std::function<void()> make_work(const Settings& s, models::Network& network) {
   network.train(s.mode == "train");
   const Tensor x = random_tensor({s.batch, s.height, s.width, 3}, "x");
   if (s.mode == "infer") {
-    return [&network, x] {
-      const autograd::NoGrad no_grad;
-      (void)network.forward(x);
-    };
+    const auto plan = std::make_shared<plan::Plan>(
+        [&network](const Tensor& images) { return network.outputs(images); }, x.shape(), DType::f32,
+        kCpu, network.named_parameters());
+    return [plan, x] { (void)plan->run(x); };
   }
   const Tensor target = random_tensor({s.batch, s.height / 4, s.width / 4, 17}, "target");
   const Tensor weight = Tensor::full({s.batch, 17}, 1);
@@ -112,7 +123,8 @@ long peak_rss_kib() {
 
 int run(const Settings& s) {
   set_num_threads(s.threads);
-  models::PoseResNet network({.backbone = {.depth = s.depth}});
+  const auto built = models::build_network(section_of(s.model), 17);
+  models::Network& network = *built;
   network.init(1);
   const double macs = static_cast<double>(models::count_macs(network, s.height, s.width));
   release_cached_memory(kCpu);
@@ -137,7 +149,7 @@ int run(const Settings& s) {
   const Json result = {
       {"mode", s.mode},
       {"batch", s.batch},
-      {"depth", s.depth},
+      {"model", s.model},
       {"input", {s.height, s.width}},
       {"threads", s.threads},
       {"median_ms", median},
