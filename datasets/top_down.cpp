@@ -70,8 +70,8 @@ ImageCache::Picture TopDownDataset::decode(std::int64_t image_index, int denomin
 // box alone, not on the augmentation, so that the cache serves every epoch.
 TopDownDataset::Picture TopDownDataset::picture_of(const PersonRecord& person) const {
   const ImageEntry& entry = people_.images[static_cast<std::size_t>(person.image_index)];
-  if (options_.warp == WarpMode::fast) {
-    const int d = reduction_for(crop_affine(person.region, 0, options_.codec.input_size));
+  if (options_.warp == WarpMode::fast && entry.width > 0) {
+    const int d = reduction_for(options_.codec.image_to_crop(person.region));
     if (d > 1) {
       auto image = decode(person.image_index, d);
       // Formats that cannot be reduced, and files whose size is not as annotated, come in full.
@@ -114,7 +114,7 @@ SampleMeta TopDownDataset::make_sample(std::int64_t index, const std::optional<A
   CropPlan plan =
       draws ? augment(person, *draws, options_.augment.value_or(AugmentOptions{}), context)
             : plan_of(person);
-  const Affine affine = crop_affine(plan.region, plan.rotation_deg, options_.codec.input_size);
+  const Affine affine = options_.codec.image_to_crop(plan.region, plan.rotation_deg);
   if (picture.denominator == 1) {
     cropper_.crop(*picture.image, affine, plan.mirrored, slot.input);
   } else {

@@ -62,14 +62,17 @@ using HeatmapUnflip = void(const Exec&, ConstView x, ConstView mirrored, const F
 struct HeatmapEncodeParams {
   double stride_x = 4, stride_y = 4;    // crop pixels per cell
   double sigma = 2;                     // cells
+  bool subpixel = false;                // the Gaussian's middle is the exact place, not its cell
   std::span<const float> loss_weights;  // [K] in host memory, or empty (all 1)
 };
 // Gaussian targets (Xiao et al., ECCV 2018). joints f64 [N,K,2] = (x, y) in crop pixels, weight f32
 // [N,K]. Keypoint k of weight > 0.5 becomes exp(-d^2 / (2 sigma^2)) around its nearest cell
 // (rounded half up, but towards zero left of and above the map), cut off at the square of radius
-// int(3 sigma); everything else is 0. A keypoint whose square lies outside the map gets weight 0;
-// one that only touches its left or upper edge keeps its weight with an empty map. Weights are
-// multiplied by loss_weights at the end, in place. target [N,H,W,K].
+// int(3 sigma); everything else is 0. With `subpixel` d is the distance from the joint itself, the
+// square the same (Zhang et al., CVPR 2020; cut off as in the code of Huang et al., CVPR 2020). A
+// keypoint whose square lies outside the map gets weight 0; one that only touches its left or upper
+// edge keeps its weight with an empty map. Weights are multiplied by loss_weights at the end, in
+// place. target [N,H,W,K].
 using HeatmapEncode = void(const Exec&, ConstView joints, const HeatmapEncodeParams&, View weight,
                            View target);
 

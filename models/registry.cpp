@@ -81,7 +81,9 @@ std::int64_t pose_resnet_heatmap_side(const Json& section, std::int64_t input_si
 
 std::unique_ptr<Network> build_pose_hrnet(const Json& section, std::int64_t num_keypoints) {
   HRNetOptions backbone{.width = static_cast<int>(integer_of(section, "width")),
-                        .blocks = static_cast<int>(integer_of(section, "blocks"))};
+                        .blocks = static_cast<int>(integer_of(section, "blocks")),
+                        .stem = static_cast<int>(integer_of(section, "stem")),
+                        .layer1_blocks = static_cast<int>(integer_of(section, "layer1_blocks"))};
   const auto modules = integers_of(section, "modules");
   if (modules.size() != backbone.modules.size()) {
     wrong_value("modules", section.at("modules"), "the counts of stages 2, 3 and 4 are wanted");
@@ -101,8 +103,9 @@ std::int64_t pose_hrnet_heatmap_side(const Json&, std::int64_t input_side) {
 
 // Explicit, because objects that register themselves can be dropped by the linker.
 constexpr Entry kNetworks[] = {
-    {"pose_hrnet", R"({"width": 32, "modules": [1, 4, 3], "blocks": 4})", build_pose_hrnet,
-     pose_hrnet_heatmap_side},
+    {"pose_hrnet",
+     R"({"width": 32, "modules": [1, 4, 3], "blocks": 4, "stem": 64, "layer1_blocks": 4})",
+     build_pose_hrnet, pose_hrnet_heatmap_side},
     {"pose_resnet",
      R"({"depth": 50, "style": "pytorch", "width": 64, "deconv_filters": [256, 256, 256],
          "deconv_kernels": [4, 4, 4], "deconv_with_bias": false, "final_kernel": 1})",

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "apps/common/network.h"
-#include "datasets/readers/coco_format.h"
+#include "datasets/registry.h"
 #include "engine/core/threads.h"
 
 namespace akimbo::apps {
@@ -53,18 +53,23 @@ fs::path data_path(const DataConfig& data, const std::string& path) {
   return fs::path(data.root) / path;
 }
 
+datasets::SetFiles set_files(const Config& config, const DatasetConfig& set) {
+  const auto optional = [&](const std::string& path) {
+    return path.empty() ? fs::path() : data_path(config.data, path);
+  };
+  return {.annotations = data_path(config.data, set.annotations),
+          .boxes = optional(set.boxes),
+          .ground_truth = optional(set.ground_truth)};
+}
+
 datasets::TopDownDataset open_dataset(const Config& config, const DatasetConfig& set,
                                       const Skeleton& skeleton, Use use) {
-  const datasets::CocoOptions options{.num_keypoints = skeleton.num_keypoints(),
+  const datasets::ReadOptions options{.num_keypoints = skeleton.num_keypoints(),
                                       .aspect = make_codec(config).aspect(),
                                       .padding = config.data.box_padding,
-                                      .require_people = set.boxes.empty()};
-  datasets::PersonSet people =
-      datasets::read_coco_people(data_path(config.data, set.annotations), options);
-  if (!set.boxes.empty()) {
-    datasets::use_detections(people, data_path(config.data, set.boxes), options,
-                             config.eval.box_threshold);
-  }
+                                      .select = use == Use::train && config.data.select};
+  datasets::PersonSet people = datasets::read_people(config.data.format, set_files(config, set),
+                                                     options, config.eval.box_threshold);
   return {std::move(people), datasets::ImageSource::open(data_path(config.data, set.images)),
           skeleton, sample_options(config, use)};
 }

@@ -6,12 +6,16 @@
 
 #include "apps/config/config.h"
 #include "datasets/loader.h"
+#include "datasets/registry.h"
 #include "datasets/top_down.h"
 
 namespace akimbo::apps {
 
 // `path` below data.root, or as it is when absolute. Throws ConfigError when there is no root.
 [[nodiscard]] std::filesystem::path data_path(const DataConfig& data, const std::string& path);
+
+// Its files by their full paths.
+[[nodiscard]] datasets::SetFiles set_files(const Config& config, const DatasetConfig& set);
 
 enum class Use { train, evaluate };
 

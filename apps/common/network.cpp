@@ -28,7 +28,9 @@ HeatmapCodec make_codec(const Config& config) {
   const CodecConfig& c = config.codec;
   return {.input_size = {c.input_size.width, c.input_size.height},
           .heatmap_size = {c.heatmap_size.width, c.heatmap_size.height},
-          .sigma = c.sigma};
+          .sigma = c.sigma,
+          .subpixel_targets = c.targets == "subpixel",
+          .udp = c.alignment == "udp"};
 }
 
 CropOptions crop_options(const Config& config) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "datasets/registry.h"
 #include "models/registry.h"
 
 namespace akimbo::apps {
@@ -19,6 +20,12 @@ void describe(Fields& f, CodecConfig& c) {
   f.field("input_size", c.input_size);
   f.field("heatmap_size", c.heatmap_size);
   f.field("sigma", c.sigma, between(0.1, 100.0));
+  f.field("targets", c.targets, one_of(Names{"cell", "subpixel"}));
+  f.field("alignment", c.alignment, one_of(Names{"published", "udp"}));
+  f.field("decoding", c.decoding, one_of(Names{"published", "dark"}));
+  f.field("dark_kernel", c.dark_kernel, Rule<int>{"an odd number of 3 to 99", [](int v) {
+                                                    return v >= 3 && v <= 99 && v % 2 == 1;
+                                                  }});
 }
 
 template <typename Fields>
@@ -26,10 +33,12 @@ void describe(Fields& f, DatasetConfig& c) {
   f.field("annotations", c.annotations);
   f.field("images", c.images);
   f.field("boxes", c.boxes);
+  f.field("ground_truth", c.ground_truth);
 }
 
 template <typename Fields>
 void describe(Fields& f, DataConfig& c) {
+  f.field("format", c.format, one_of(datasets::format_names()));
   f.field("root", c.root);
   f.section("train", c.train);
   f.section("val", c.val);
@@ -42,6 +51,7 @@ void describe(Fields& f, DataConfig& c) {
                                                     }});
   f.field("warp", c.warp, one_of(Names{"opencv", "fast"}));
   f.field("box_padding", c.box_padding, between(0.1, 10.0));
+  f.field("select", c.select);
   f.field("workers", c.workers, between(0, 256));
 }
 
@@ -116,7 +126,7 @@ void describe(Fields& f, EvalConfig& c) {
   f.field("keypoint_threshold", c.keypoint_threshold);
   f.field("nms_oks", c.nms_oks, between(0.0, 1.0));
   f.field("soft_nms", c.soft_nms);
-  f.field("metric", c.metric, one_of(Names{"ap", "pck"}));
+  f.field("metric", c.metric, one_of(Names{"auto", "ap", "pck", "pckh"}));
   f.field("pck_threshold", c.pck_threshold, above(0.0));
 }
 
@@ -169,8 +179,16 @@ Json resolve_model(const Json& given) {
   return model;
 }
 
+void check_metric(const Config& c) {
+  const bool is_mpii = c.data.format == "mpii";
+  if (c.eval.metric == "auto" || is_mpii == (c.eval.metric == "pckh")) return;
+  throw_error<ConfigError>("[config] eval.metric is {}, but data.format {} has {}; set it to auto",
+                           c.eval.metric, c.data.format, is_mpii ? "pckh" : "ap and pck");
+}
+
 void check_agreement(const Config& c) {
   check_sizes_agree(c);
+  check_metric(c);
   const std::vector<int>& milestones = c.train.schedule.milestones;
   if (!std::is_sorted(milestones.begin(), milestones.end())) {
     throw_error<ConfigError>("[config] train.schedule.milestones must rise: [{}]",

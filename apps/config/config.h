@@ -16,6 +16,11 @@ struct CodecConfig {
   PixelSize input_size{192, 256};
   PixelSize heatmap_size{48, 64};
   double sigma = 2;  // of the target's Gaussian, in heatmap cells
+  // Beyond the published code; engine/pose/heatmap_codec.h and heatmap_decode.h have the papers.
+  std::string targets = "cell";         // middle of the Gaussian: cell; subpixel, the exact place
+  std::string alignment = "published";  // of crop, heatmap and mirror image: published; udp, exact
+  std::string decoding = "published";   // arg-max and quarter offset: published; dark
+  int dark_kernel = 11;                 // cells over which dark smooths a map; 17 for a sigma of 3
 };
 
 // One annotated set of pictures. Paths are relative to data.root unless absolute; `images` is a
@@ -23,10 +28,12 @@ struct CodecConfig {
 struct DatasetConfig {
   std::string annotations;
   std::string images;
-  std::string boxes;  // detections to use in place of the annotated boxes; empty: none
+  std::string boxes;         // detections to use in place of the annotated boxes; empty: none
+  std::string ground_truth;  // format mpii: gt_valid.mat, for scoring; empty: the labels themselves
 };
 
 struct DataConfig {
+  std::string format = "coco";  // of all files: coco, crowdpose, mpii (datasets/registry.h)
   std::string root;
   DatasetConfig train;
   DatasetConfig val;
@@ -35,6 +42,7 @@ struct DataConfig {
   std::array<double, 3> std{0.229, 0.224, 0.225};
   std::string warp = "opencv";  // opencv: bit-exact with the references; fast
   double box_padding = 1.25;    // the crop's side over the box's
+  bool select = false;          // train only on people posed about their box's middle (SELECT_DATA)
   int workers = 0;              // loader threads; 0: chosen from --threads
 };
 
@@ -99,13 +107,15 @@ struct EvalConfig {
   bool cuda_graph = true;
   int batch_size = 32;
   bool flip_test = false;
-  bool shift_heatmap = true;
+  bool shift_heatmap = true;  // of the mirrored pass; with codec.alignment udp there is none
   bool quarter_offset = true;
   double box_threshold = 0;         // boxes scored below are not used
   double keypoint_threshold = 0.2;  // keypoints scored above enter an instance's score
   double nms_oks = 0.9;
   bool soft_nms = false;
-  std::string metric = "ap";   // what decides which checkpoint is best: ap, pck
+  // What decides which checkpoint is best. auto: what the format's benchmark ranks by, AP or PCKh's
+  // mean; ap, pckh: the same by name; pck.
+  std::string metric = "auto";
   double pck_threshold = 0.2;  // of the box's longer side
 };
 

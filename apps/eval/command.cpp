@@ -64,10 +64,12 @@ void apply_arguments(const Arguments& arguments, Config& config) {
 
 void report(const Arguments& arguments, const Evaluation& evaluation, const std::string& name,
             const std::vector<Gate>& gates) {
-  fmt::print("{}", metrics_table(evaluation, name));
-  write_output(
-      [&] { io::write_json(fs::path(arguments.out) / "metrics.json", evaluation.metrics); });
-  for (const Gate& gate : gates) check_gate(gate, evaluation.metrics);
+  fmt::print("{}", metrics_tables(evaluation.scores, name));
+  const Json metrics = evaluation.metrics();
+  Json file = metrics;
+  file.update(evaluation.scores.details);
+  write_output([&] { io::write_json(fs::path(arguments.out) / "metrics.json", file); });
+  for (const Gate& gate : gates) check_gate(gate, metrics);
 }
 
 // The config that goes with existing results: its annotations and skeleton.
@@ -80,9 +82,12 @@ int score_file(const Arguments& arguments, const std::vector<Gate>& gates) {
   Config config = config_of_results(arguments.source);
   apply_arguments(arguments, config);
   const Skeleton skeleton = datasets::skeleton_by_name(config.skeleton);
-  const datasets::CocoLabels labels = read_labels(config, skeleton);
-  const auto results = datasets::read_coco_results(arguments.results, skeleton.num_keypoints());
-  report(arguments, score_results(labels, results, config, skeleton),
+  const auto benchmark = open_benchmark(config, skeleton);
+  if (!benchmark->labelled()) {
+    throw_error<ConfigError>("--results {}: the annotations {} have no labels to score it against",
+                             arguments.results, config.data.val.annotations);
+  }
+  report(arguments, {.scores = benchmark->score_file(arguments.results), .poses = {}},
          fs::path(arguments.results).filename(), gates);
   return kExitDone;
 }
@@ -92,15 +97,20 @@ int evaluate_model(const Arguments& arguments, Device device, const std::vector<
   apply_arguments(arguments, model.config);
   const DatasetConfig& set = model.config.data.val;
   const auto dataset = open_dataset(model.config, set, model.skeleton, Use::evaluate);
-  const datasets::CocoLabels labels = read_labels(model.config, model.skeleton);
+  const auto benchmark = open_benchmark(model.config, model.skeleton);
   const StopSignal signal;
-  const auto evaluation = evaluate(*model.network, device, model.config, dataset, labels,
-                                   set.boxes.empty(), [&] { return signal.received() != 0; });
+  const auto evaluation = evaluate(*model.network, device, model.config, dataset, *benchmark,
+                                   [&] { return signal.received() != 0; });
   if (!evaluation) return 128 + signal.received();
-  const fs::path results = fs::path(arguments.out) / "results.json";
-  write_output([&] { datasets::write_coco_results(results.string(), evaluation->poses); });
+  std::vector<fs::path> results;
+  write_output([&] { results = benchmark->write_results(arguments.out, evaluation->poses); });
   report(arguments, *evaluation, fs::path(arguments.source.model).stem(), gates);
-  fmt::print("{}: {} poses\n", results.string(), evaluation->poses.size());
+  for (const fs::path& path : results) {
+    fmt::print("{}: {} poses\n", path.string(), evaluation->poses.size());
+  }
+  if (!benchmark->labelled()) {
+    fmt::print("{} has no labels: nothing was scored\n", model.config.data.val.annotations);
+  }
   return kExitDone;
 }
 

@@ -8,7 +8,6 @@
 #include "apps/common/progress.h"
 #include "apps/predict/top_down.h"
 #include "apps/train/average.h"
-#include "datasets/metrics/pck.h"
 #include "engine/autograd/node.h"
 #include "engine/ops/loss.h"
 #include "engine/pose/heatmap_decode.h"
@@ -70,61 +69,56 @@ std::optional<PassResult> predict_all(models::Network& network, Device device, c
 
 std::optional<Evaluation> evaluate(models::Network& network, Device device, const Config& config,
                                    const datasets::TopDownDataset& dataset,
-                                   const datasets::CocoLabels& labels, bool annotated_boxes,
+                                   const datasets::Benchmark& benchmark,
                                    const std::function<bool()>& stop) {
   std::optional<PassResult> pass = predict_all(network, device, config, dataset, stop);
   if (!pass) return std::nullopt;
-  const Skeleton& skeleton = dataset.skeleton();
-  std::vector<datasets::PredictedPose> poses = datasets::rescore_and_suppress(
-      std::move(pass->poses), skeleton.sigmas, suppression_options(config.eval));
-  Evaluation evaluation = score_results(labels, datasets::to_coco_results(poses), config, skeleton);
-  evaluation.poses = std::move(poses);
-  if (annotated_boxes) {
-    evaluation.metrics["loss"] = pass->loss.mean();
-    evaluation.metrics["accuracy"] = pass->accuracy.mean();
-  }
-  return evaluation;
-}
-
-Evaluation score_results(const datasets::CocoLabels& labels, const datasets::CocoResults& results,
-                         const Config& config, const Skeleton& skeleton) {
   Evaluation evaluation;
-  evaluation.figures =
-      datasets::evaluate_coco_keypoints(labels, results, {.sigmas = skeleton.sigmas}).figures;
-  for (std::size_t i = 0; i < evaluation.figures.size(); ++i) {
-    evaluation.metrics[datasets::kCocoFigureNames[i]] = evaluation.figures[i];
+  evaluation.poses = benchmark.finish(std::move(pass->poses));
+  if (benchmark.labelled()) evaluation.scores = benchmark.score(evaluation.poses);
+  if (dataset.people().labelled) {
+    evaluation.scores.figures.push_back({"loss", pass->loss.mean()});
+    evaluation.scores.figures.push_back({"accuracy", pass->accuracy.mean()});
   }
-  const double threshold = config.eval.pck_threshold;
-  evaluation.pck = datasets::evaluate_pck(labels, results, threshold).pck;
-  evaluation.metrics[fmt::format("PCK@{}", threshold)] = evaluation.pck;
   return evaluation;
 }
 
-datasets::CocoLabels read_labels(const Config& config, const Skeleton& skeleton) {
-  return datasets::read_coco_labels(data_path(config.data, config.data.val.annotations).string(),
-                                    skeleton.num_keypoints());
+Json Evaluation::metrics() const {
+  Json metrics = Json::object();
+  for (const auto& [name, value] : scores.figures) metrics[name] = value;
+  return metrics;
 }
 
-std::string summary_line(const Evaluation& evaluation) {
+std::string indicator_name(const Config& config, const datasets::Benchmark& benchmark) {
+  if (config.eval.metric == "pck") return fmt::format("PCK@{}", config.eval.pck_threshold);
+  return benchmark.indicator();
+}
+
+double Evaluation::indicator(const Config& config, const datasets::Benchmark& benchmark) const {
+  return scores.figure(indicator_name(config, benchmark));
+}
+
+std::unique_ptr<datasets::Benchmark> open_benchmark(const Config& config,
+                                                    const Skeleton& skeleton) {
+  return datasets::open_benchmark(config.data.format, set_files(config, config.data.val), skeleton,
+                                  {.suppression = suppression_options(config.eval),
+                                   .pck_threshold = config.eval.pck_threshold});
+}
+
+std::string summary_line(const datasets::Scores& scores) {
   std::string line;
-  for (const auto& [name, value] : evaluation.metrics.items()) {
-    line += fmt::format("{}{} {:.4f}", line.empty() ? "" : "  ", name, value.get<double>());
+  for (const auto& [name, value] : scores.figures) {
+    line += fmt::format("{}{} {:.4f}", line.empty() ? "" : "  ", name, value);
   }
   return line;
 }
 
-std::string metrics_table(const Evaluation& evaluation, const std::string& name) {
-  std::string names = "| Arch |", rule = "|---|", values = fmt::format("| {} |", name);
-  const auto add = [&](const std::string& column, double value) {
-    names += fmt::format(" {} |", column);
-    rule += "---|";
-    values += fmt::format(" {:.3f} |", value);
-  };
-  for (std::size_t i = 0; i < evaluation.figures.size(); ++i) {
-    add(datasets::kCocoFigureNames[i], evaluation.figures[i]);
+std::string metrics_tables(const datasets::Scores& scores, const std::string& model) {
+  std::string text;
+  for (const datasets::ScoreTable& table : scores.tables) {
+    text += (text.empty() ? "" : "\n") + datasets::markdown(table, model);
   }
-  add("PCK", evaluation.pck);
-  return names + "\n" + rule + "\n" + values + "\n";
+  return text;
 }
 
 }  // namespace akimbo::apps

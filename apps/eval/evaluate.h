@@ -1,51 +1,48 @@
-// A network's score on a data set: COCO's figures, PCK, loss and logged accuracy.
+// A network's score on a data set: its benchmark's figures, loss and logged accuracy.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/config/config.h"
-#include "datasets/metrics/coco_keypoints.h"
-#include "datasets/metrics/pose_results.h"
+#include "datasets/benchmark.h"
 #include "datasets/top_down.h"
 #include "models/network.h"
 
 namespace akimbo::apps {
 
 struct Evaluation {
-  std::array<double, 10> figures{};  // datasets::kCocoFigureNames
-  double pck = 0;                    // share of labelled keypoints placed right
-  Json metrics;                      // all of them by name, as metrics.json holds them
-  std::vector<datasets::PredictedPose> poses;
+  datasets::Scores scores;                     // without figures where the set has no labels
+  std::vector<datasets::PredictedPose> poses;  // as reported: rescored, suppressed
 
+  // The figures by name, as logs and gates take them.
+  [[nodiscard]] Json metrics() const;
   // What decides which checkpoint is best.
-  [[nodiscard]] double indicator(const EvalConfig& config) const {
-    return config.metric == "pck" ? pck : figures[0];
-  }
+  [[nodiscard]] double indicator(const Config& config, const datasets::Benchmark& benchmark) const;
 };
 
+// The name of that figure: eval.metric, or what the benchmark ranks by.
+[[nodiscard]] std::string indicator_name(const Config& config,
+                                         const datasets::Benchmark& benchmark);
+
 // Predicts every person of the set, then scores. The network lies on the device, in evaluation
-// mode. Nothing when `stop` became true on the way. `annotated_boxes`: loss and accuracy mean
-// something.
+// mode. Nothing when `stop` became true on the way. Loss and accuracy are among the figures where
+// the set's joints are labels.
 [[nodiscard]] std::optional<Evaluation> evaluate(models::Network& network, Device device,
                                                  const Config& config,
                                                  const datasets::TopDownDataset& dataset,
-                                                 const datasets::CocoLabels& labels,
-                                                 bool annotated_boxes,
+                                                 const datasets::Benchmark& benchmark,
                                                  const std::function<bool()>& stop);
 
-// Scores poses alone, as `eval --results` does.
-[[nodiscard]] Evaluation score_results(const datasets::CocoLabels& labels,
-                                       const datasets::CocoResults& results, const Config& config,
-                                       const Skeleton& skeleton);
+// What the poses of the config's validation set are scored by.
+[[nodiscard]] std::unique_ptr<datasets::Benchmark> open_benchmark(const Config& config,
+                                                                  const Skeleton& skeleton);
 
-// The labels that the poses of the config's validation set are scored against.
-[[nodiscard]] datasets::CocoLabels read_labels(const Config& config, const Skeleton& skeleton);
-
-// "AP 0.5120  AP .75 0.4..." for the log, and the Markdown table that the references print.
-[[nodiscard]] std::string summary_line(const Evaluation& evaluation);
-[[nodiscard]] std::string metrics_table(const Evaluation& evaluation, const std::string& name);
+// "AP 0.5120  AP .75 0.4..." for the log, and the Markdown tables that the references print.
+[[nodiscard]] std::string summary_line(const datasets::Scores& scores);
+[[nodiscard]] std::string metrics_tables(const datasets::Scores& scores, const std::string& model);
 
 }  // namespace akimbo::apps

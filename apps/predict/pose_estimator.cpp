@@ -57,7 +57,7 @@ std::vector<PoseEstimator::Pose> PoseEstimator::Parts::estimate(const Image& ima
     check_box(box);
     float* row = crops.data<float>() + regions.size() * slot;
     regions.push_back(box_to_center_scale(box, codec.aspect(), model.config.data.box_padding));
-    cropper.crop(image, crop_affine(regions.back(), 0, size), false, {row, slot});
+    cropper.crop(image, codec.image_to_crop(regions.back()), false, {row, slot});
   }
   const Tensor maps = top_down.heatmaps(crops);
   const Tensor keypoints = top_down.keypoints(maps, regions);

@@ -1,5 +1,6 @@
 #include "apps/predict/top_down.h"
 
+#include "apps/common/network.h"
 #include "engine/autograd/node.h"
 #include "engine/ops/gather.h"
 #include "engine/pose/heatmap_decode.h"
@@ -18,14 +19,17 @@ Tensor TopDown::heatmaps(const Tensor& crops) {
   const Tensor maps = runner_.forward(x);
   if (!config_.eval.flip_test) return maps;
   return average_flipped(maps, runner_.forward(ops::flip(x, 2)), flip_permutation_,
-                         config_.eval.shift_heatmap);
+                         config_.eval.shift_heatmap && !make_codec(config_).udp);
 }
 
 Tensor TopDown::keypoints(const Tensor& heatmaps, std::span<const CenterScale> regions) const {
-  const Size2 size{static_cast<int>(heatmaps.dim(2)), static_cast<int>(heatmaps.dim(1))};
+  const HeatmapCodec codec = make_codec(config_);
   std::vector<Affine> matrices;
-  for (const CenterScale& region : regions) matrices.push_back(heatmap_to_image(region, size));
-  return decode_heatmaps(heatmaps, matrices, {.quarter_offset = config_.eval.quarter_offset});
+  for (const CenterScale& region : regions) matrices.push_back(codec.heatmap_to_image(region));
+  const bool dark = config_.codec.decoding == "dark";
+  return decode_heatmaps(heatmaps, matrices,
+                         {.quarter_offset = config_.eval.quarter_offset,
+                          .dark_kernel = dark ? config_.codec.dark_kernel : 0});
 }
 
 }  // namespace akimbo::apps

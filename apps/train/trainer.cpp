@@ -75,7 +75,7 @@ class Trainer {
   TrainState state_;
   TrainStep step_;
   datasets::TopDownDataset train_set_, val_set_;
-  datasets::CocoLabels val_labels_;
+  std::unique_ptr<datasets::Benchmark> benchmark_;
   Reporter reporter_;
   StopSignal signal_;
   std::int64_t saved_step_ = -1;
@@ -90,8 +90,13 @@ Trainer::Trainer(const Config& config, const TrainOptions& options)
       step_(state_),
       train_set_(open_dataset(config, config.data.train, state_.skeleton(), Use::train)),
       val_set_(open_dataset(config, config.data.val, state_.skeleton(), Use::evaluate)),
-      val_labels_(read_labels(config, state_.skeleton())),
-      reporter_(options.out, config_, options.device) {}
+      benchmark_(open_benchmark(config, state_.skeleton())),
+      reporter_(options.out, config_, options.device) {
+  if (benchmark_->labelled() && train_set_.people().labelled) return;
+  throw_error<ConfigError>(
+      "[train] {} has no labels; training and validation need them",
+      benchmark_->labelled() ? config.data.train.annotations : config.data.val.annotations);
+}
 
 void Trainer::begin() {
   std::vector<std::string> notes;
@@ -137,8 +142,8 @@ int Trainer::run() {
     if (last || state_.epoch % config_.train.save_epochs == 0) save_last();
   }
   reporter_.event("end", {{"step", state_.step}, {"best", state_.best_metric}});
-  fmt::print("{}: best {} {:.4f} in epoch {}\n", best_path_.string(), config_.eval.metric,
-             state_.best_metric, state_.best_epoch);
+  fmt::print("{}: best {} {:.4f} in epoch {}\n", best_path_.string(),
+             indicator_name(config_, *benchmark_), state_.best_metric, state_.best_epoch);
   return kExitDone;
 }
 
@@ -224,15 +229,14 @@ void Trainer::validate() {
   const auto start = Clock::now();
   if (state_.average() != nullptr) state_.average()->exchange();
   state_.network().eval();
-  const auto evaluation =
-      evaluate(state_.network(), options_.device, config_, val_set_, val_labels_,
-               config_.data.val.boxes.empty(), [this] { return stopped(); });
+  const auto evaluation = evaluate(state_.network(), options_.device, config_, val_set_,
+                                   *benchmark_, [this] { return stopped(); });
   state_.network().train();
   if (state_.average() != nullptr) state_.average()->exchange();
   if (!evaluation) return;  // stopped
-  reporter_.validation(state_.epoch, state_.step, evaluation->metrics, seconds_since(start));
-  fmt::print(stderr, "epoch {}: {}\n", state_.epoch, summary_line(*evaluation));
-  const double metric = evaluation->indicator(config_.eval);
+  reporter_.validation(state_.epoch, state_.step, evaluation->metrics(), seconds_since(start));
+  fmt::print(stderr, "epoch {}: {}\n", state_.epoch, summary_line(evaluation->scores));
+  const double metric = evaluation->indicator(config_, *benchmark_);
   if (metric > state_.best_metric) {
     state_.best_metric = metric;
     state_.best_epoch = state_.epoch;

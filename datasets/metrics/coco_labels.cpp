@@ -31,8 +31,9 @@ bool read_flag(JsonScanner& scanner) {
 
 class LabelReader {
  public:
-  LabelReader(std::string_view text, int num_keypoints, const std::string& where)
-      : scanner_(text, where), where_(where) {
+  LabelReader(std::string_view text, int num_keypoints, const std::string& where,
+              const LabelOptions& options)
+      : scanner_(text, where), where_(where), options_(options) {
     labels_.num_keypoints = num_keypoints;
   }
 
@@ -53,7 +54,8 @@ class LabelReader {
       }
     });
     scanner_.finish();
-    if (!has_images || !has_annotations) {
+    labels_.labelled = has_annotations;
+    if (!has_images || !(has_annotations || options_.accept_unlabelled)) {
       throw_error<FileError>("[coco] {} has no \"{}\"; a COCO annotation file is wanted", where_,
                              has_images ? "annotations" : "images");
     }
@@ -66,10 +68,15 @@ class LabelReader {
   std::int64_t read_id(const char* what) {
     std::int64_t id = 0;
     bool found = false;
+    const bool is_image = std::string_view(what) == "image";
+    const std::size_t num_crowd_indices = labels_.crowd_indices.size();
     scanner_.object([&](std::string_view key) {
       if (key == "id") {
         id = scanner_.integer();
         found = true;
+      } else if (options_.crowd_indices && key == "crowdIndex" && is_image) {
+        labels_.crowd_indices.resize(num_crowd_indices);
+        labels_.crowd_indices.push_back(scanner_.number());
       } else {
         scanner_.skip();
       }
@@ -114,8 +121,12 @@ class LabelReader {
     };
     require(has_id, "id");
     require(has_image, "image_id");
-    require(has_area, "area");
     require(has_box, "bbox");
+    if (options_.box_area_share > 0) {
+      person.area = person.box_xywh[2] * person.box_xywh[3] * options_.box_area_share;
+    } else {
+      require(has_area, "area");
+    }
     check_person(person, start);
     person.has_keypoints = num_labelled >= 0 ? num_labelled > 0 : any_visible(start);
     labels_.people.push_back(person);
@@ -153,6 +164,12 @@ class LabelReader {
   }
 
   void check_references() {
+    if (options_.crowd_indices && labels_.crowd_indices.size() != labels_.image_ids.size()) {
+      throw_error<FileError>(
+          "[coco] {}: {} of {} images have a \"crowdIndex\"; a file of CrowdPose is wanted, whose "
+          "images all have one",
+          where_, labels_.crowd_indices.size(), labels_.image_ids.size());
+    }
     const std::unordered_set<std::int64_t> images(labels_.image_ids.begin(),
                                                   labels_.image_ids.end());
     std::unordered_set<std::int64_t> seen;
@@ -166,21 +183,23 @@ class LabelReader {
 
   JsonScanner scanner_;
   const std::string& where_;
+  const LabelOptions& options_;
   CocoLabels labels_;
 };
 
 }  // namespace
 
 CocoLabels parse_coco_labels(std::string_view json_text, int num_keypoints,
-                             const std::string& where) {
+                             const std::string& where, const LabelOptions& options) {
   if (num_keypoints < 1) {
     throw_error<ArgumentError>("[coco] {} keypoints; at least one is needed", num_keypoints);
   }
-  return LabelReader(json_text, num_keypoints, where).read();
+  return LabelReader(json_text, num_keypoints, where, options).read();
 }
 
-CocoLabels read_coco_labels(const std::string& path, int num_keypoints) {
-  return parse_coco_labels(io::read_file(path), num_keypoints, path);
+CocoLabels read_coco_labels(const std::string& path, int num_keypoints,
+                            const LabelOptions& options) {
+  return parse_coco_labels(io::read_file(path), num_keypoints, path, options);
 }
 
 }  // namespace akimbo::datasets

@@ -87,16 +87,18 @@ bool is_labelled(const std::vector<Joint>& joints) {
 
 // Crowd regions and people without labels are left out here, before their fields are looked at.
 std::optional<Annotation> annotation_of(const RecordFields& fields, const Json& record,
-                                        int num_keypoints) {
+                                        const ReadOptions& options) {
   Annotation annotation;
   annotation.image_id = fields.integer("image_id");
   annotation.category_id = fields.integer("category_id");
   if (fields.has("iscrowd") && fields.integer("iscrowd") != 0) return std::nullopt;
   PersonRecord& person = annotation.person;
   person.annotation_id = fields.integer("id");
-  person.joints = joints_of(fields, record, num_keypoints);
+  person.joints = joints_of(fields, record, options.num_keypoints);
   person.box_image = box_of(fields);
-  person.area = fields.number("area");
+  const BoxXywh& box = person.box_image;
+  person.area = options.box_area_share > 0 ? box.width * box.height * options.box_area_share
+                                           : fields.number("area");
   if (!is_labelled(person.joints)) return std::nullopt;
   return annotation;
 }
@@ -117,7 +119,7 @@ void read_category(CocoFile& file, const RecordFields& fields, const Json& recor
   }
 }
 
-CocoFile parse_file(std::string_view text, const std::string& where, const CocoOptions& options) {
+CocoFile parse_file(std::string_view text, const std::string& where, const ReadOptions& options) {
   CocoFile file;
   BadRecords bad;
   const auto handle = [&](std::string_view list, std::int64_t index, const Json& record) {
@@ -129,7 +131,7 @@ CocoFile parse_file(std::string_view text, const std::string& where, const CocoO
                       options.num_keypoints);
       } else if (list == "annotations") {
         const RecordFields fields(record, record_name(where, "annotation", index, record));
-        auto annotation = annotation_of(fields, record, options.num_keypoints);
+        auto annotation = annotation_of(fields, record, options);
         if (annotation) file.annotations.push_back(std::move(*annotation));
       }
     });
@@ -157,7 +159,7 @@ ImageIndex index_images(const PersonSet& set) {
   return index;
 }
 
-void add_people(PersonSet& set, CocoFile& file, const CocoOptions& options) {
+void add_people(PersonSet& set, CocoFile& file, const ReadOptions& options) {
   const ImageIndex index = index_images(set);
   const std::int64_t person_category = file.person_category.value_or(1);
   BadRecords bad;
@@ -196,43 +198,28 @@ bool clean_box(BoxXywh& box, int image_width, int image_height, double area) {
   return true;
 }
 
-bool is_selected(const PersonRecord& person) {
-  double n = 0, x = 0, y = 0;
-  for (const Joint& joint : person.joints) {
-    if (!(joint.visible > 0)) continue;
-    n += 1;
-    x += joint.image.x;
-    y += joint.image.y;
-  }
-  if (n == 0) return false;
-  const CenterScale& region = person.region;
-  const double area = region.scale_x * region.scale_y * kPixelStd * kPixelStd;
-  const double dx = x / n - region.center.x;
-  const double dy = y / n - region.center.y;
-  const double similarity = std::exp(-(dx * dx + dy * dy) / (2 * 0.2 * 0.2 * area));
-  return similarity > 0.2 / 16 * n + 0.45 - 0.2 / 16;
-}
-
 PersonSet parse_coco_people(std::string_view json_text, const std::string& where,
-                            const CocoOptions& options) {
+                            const ReadOptions& options) {
   PersonSet set{.where = where, .num_keypoints = options.num_keypoints, .images = {}, .people = {}};
   CocoFile file = parse_file(json_text, where, options);
   set.images = std::move(file.images);
   add_people(set, file, options);
   if (set.people.empty() && options.require_people) {
     throw_error<FileError>(
-        "[data] {} holds no person with labelled keypoints ({} images); wanted at least one", where,
-        set.images.size());
+        "[data] {} holds no person with labelled keypoints ({} images); wanted at least one, or, "
+        "for "
+        "a test set without labels, a detector's boxes (boxes, --boxes)",
+        where, set.images.size());
   }
   return set;
 }
 
-PersonSet read_coco_people(const std::filesystem::path& path, const CocoOptions& options) {
+PersonSet read_coco_people(const std::filesystem::path& path, const ReadOptions& options) {
   return parse_coco_people(io::read_file(path), path.string(), options);
 }
 
 void parse_detections(PersonSet& set, std::string_view json_text, const std::string& where,
-                      const CocoOptions& options, double min_score) {
+                      const ReadOptions& options, double min_score) {
   const ImageIndex index = index_images(set);
   std::vector<PersonRecord> people;
   std::int64_t num_records = 0;
@@ -268,9 +255,10 @@ void parse_detections(PersonSet& set, std::string_view json_text, const std::str
         where, min_score, num_records);
   }
   set.people = std::move(people);
+  set.labelled = false;
 }
 
-void use_detections(PersonSet& set, const std::filesystem::path& path, const CocoOptions& options,
+void use_detections(PersonSet& set, const std::filesystem::path& path, const ReadOptions& options,
                     double min_score) {
   parse_detections(set, io::read_file(path), path.string(), options, min_score);
 }

@@ -10,38 +10,26 @@
 
 namespace akimbo::datasets {
 
-struct CocoOptions {
-  int num_keypoints = 17;       // of the skeleton; a file with another number is refused
-  double aspect = 192.0 / 256;  // of the network's input; boxes are grown to it
-  double padding = 1.25;        // factor on the grown box
-  bool select = false;          // SELECT_DATA of the references, see is_selected
-  bool require_people = true;   // false where boxes come from a detector
-};
-
 // Every annotated person of the file with at least one labelled keypoint, as the references read
 // them: crowd regions, empty areas and boxes outside their picture left out, boxes clipped to the
 // picture (their width one less, and not reduced by what is cut off at the left or top). Throws
 // FileError with file and record id for whatever is wrong: types, numbers, unknown pictures, the
 // number of keypoints, no person at all.
 [[nodiscard]] PersonSet read_coco_people(const std::filesystem::path& path,
-                                         const CocoOptions& options);
+                                         const ReadOptions& options);
 [[nodiscard]] PersonSet parse_coco_people(std::string_view json_text, const std::string& where,
-                                          const CocoOptions& options);
+                                          const ReadOptions& options);
 
 // Replaces the people by the boxes of a detector's file (category 1, score at least `min_score`,
 // file order, boxes as they are). Their joints are at (0, 0) and count as visible, as in the
 // references: losses on them mean nothing. A box on a picture that the set does not list is an
 // error.
-void use_detections(PersonSet& set, const std::filesystem::path& path, const CocoOptions& options,
+void use_detections(PersonSet& set, const std::filesystem::path& path, const ReadOptions& options,
                     double min_score = 0);
 void parse_detections(PersonSet& set, std::string_view json_text, const std::string& where,
-                      const CocoOptions& options, double min_score = 0);
+                      const ReadOptions& options, double min_score = 0);
 
 // The box of an annotation as training uses it; false when it is to be dropped.
 [[nodiscard]] bool clean_box(BoxXywh& box, int image_width, int image_height, double area);
-
-// SELECT_DATA: whether the visible joints lie around the middle of the region as their number would
-// let expect.
-[[nodiscard]] bool is_selected(const PersonRecord& person);
 
 }  // namespace akimbo::datasets

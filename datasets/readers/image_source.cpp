@@ -45,9 +45,13 @@ ImageSource ImageSource::open(const fs::path& location) {
     source.folder_ = location;
   } else if (fs::exists(location)) {
     source.archive_ = std::make_shared<ZipArchive>(location);
+  } else if (fs::exists(text + ".zip")) {
+    source.archive_ = std::make_shared<ZipArchive>(text + ".zip");
   } else {
     throw_error<FileError>(
-        "[data] there is no folder or archive of pictures {}; check data.root and the images path",
+        "[data] there is no folder {0} of pictures and no archive {0} or {0}.zip; check data.root "
+        "and "
+        "the images path",
         text);
   }
   return source;

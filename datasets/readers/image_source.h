@@ -16,7 +16,8 @@ class ImageSource {
  public:
   // `location` is a folder, a zip archive ("val2017.zip"), or, as the references write it, an
   // archive with "@" behind it ("val2017.zip@"), optionally followed by a folder inside the archive
-  // ("images.zip@/val2017"). Throws FileError when there is no such folder or archive.
+  // ("images.zip@/val2017"). Where there is no folder "val2017", "val2017.zip" beside it is taken.
+  // Throws FileError when there is no such folder or archive.
   [[nodiscard]] static ImageSource open(const std::filesystem::path& location);
 
   // The encoded bytes of a picture, and the picture. Throw FileError that names it.

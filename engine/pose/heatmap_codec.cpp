@@ -1,16 +1,46 @@
 #include "engine/pose/heatmap_codec.h"
 
+#include <cmath>
+#include <numbers>
+
 #include "engine/core/dispatch.h"
 #include "engine/core/error.h"
+#include "engine/pose/heatmap_decode.h"
 #include "kernels/heatmap.h"
 
 namespace akimbo {
-double HeatmapCodec::stride_x() const {
-  return static_cast<double>(input_size.width) / heatmap_size.width;
+namespace {
+
+double stride(int input, int heatmap, bool udp) {
+  const int less = udp ? 1 : 0;
+  return static_cast<double>(input - less) / (heatmap - less);
 }
 
+}  // namespace
+
+double HeatmapCodec::stride_x() const { return stride(input_size.width, heatmap_size.width, udp); }
+
 double HeatmapCodec::stride_y() const {
-  return static_cast<double>(input_size.height) / heatmap_size.height;
+  return stride(input_size.height, heatmap_size.height, udp);
+}
+
+Affine HeatmapCodec::image_to_crop(const CenterScale& region, double rotation_deg) const {
+  if (!udp) return crop_affine(region, rotation_deg, input_size);
+  const double w = region.scale_x * kPixelStd, h = region.scale_y * kPixelStd;
+  const double sx = (input_size.width - 1) / w, sy = (input_size.height - 1) / h;
+  const double angle = std::numbers::pi * rotation_deg / 180;
+  const double c = std::cos(angle), s = std::sin(angle);
+  const Point center = region.center;
+  return {sx * c,  sx * s, sx * (-c * center.x - s * center.y + w / 2),
+          -sy * s, sy * c, sy * (s * center.x - c * center.y + h / 2)};
+}
+
+Affine HeatmapCodec::heatmap_to_image(const CenterScale& region) const {
+  if (!udp) return akimbo::heatmap_to_image(region, heatmap_size);
+  const double w = region.scale_x * kPixelStd, h = region.scale_y * kPixelStd;
+  return {w / (heatmap_size.width - 1),  0,
+          region.center.x - w / 2,       0,
+          h / (heatmap_size.height - 1), region.center.y - h / 2};
 }
 
 double HeatmapCodec::aspect() const {
@@ -18,12 +48,15 @@ double HeatmapCodec::aspect() const {
 }
 
 void HeatmapCodec::check(const char* where) const {
-  const bool positive = input_size.width > 0 && input_size.height > 0 && heatmap_size.width > 0 &&
-                        heatmap_size.height > 0 && sigma > 0 && sigma < 1000;
+  const int least = udp ? 2 : 1;  // udp divides by the sides less one
+  const bool positive = input_size.width >= least && input_size.height >= least &&
+                        heatmap_size.width >= least && heatmap_size.height >= least && sigma > 0 &&
+                        sigma < 1000;
   if (!positive) {
     throw_error<ArgumentError>(
-        "[{}] input {}x{}, heatmap {}x{}, sigma {}: all must be positive (sigma below 1000)", where,
-        input_size.width, input_size.height, heatmap_size.width, heatmap_size.height, sigma);
+        "[{}] input {}x{}, heatmap {}x{}, sigma {}: all must be positive (sigma below 1000; with "
+        "udp, sides above 1)",
+        where, input_size.width, input_size.height, heatmap_size.width, heatmap_size.height, sigma);
   }
 }
 
@@ -34,6 +67,7 @@ kernels::HeatmapEncodeParams params_of(const HeatmapCodec& codec,
   return {.stride_x = codec.stride_x(),
           .stride_y = codec.stride_y(),
           .sigma = codec.sigma,
+          .subpixel = codec.subpixel_targets,
           .loss_weights = loss_weights};
 }
 

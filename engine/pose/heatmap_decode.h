@@ -28,8 +28,17 @@ void refine_quarter_offset(const Tensor& heatmaps, Tensor& peaks);
 // inside, rounded once).
 [[nodiscard]] Tensor peaks_to_image(const Tensor& peaks, std::span<const Affine> matrices);
 
+// Moves peaks [N, K, 3] of heatmap_argmax to the top of a Gaussian fitted to the map around them:
+// "distribution-aware" decoding (Zhang et al., CVPR 2020, equations 4 to 9). The map is smoothed
+// with a Gaussian kernel [kernel, kernel] (0 outside the map; the sigma that OpenCV takes for that
+// size, 2 for 11) and brought back to its maximum, then one Newton step is taken on its logarithm.
+// Peaks within two cells of the border, and those where the map has no maximum, stay. f32 on the
+// CPU.
+void refine_dark(const Tensor& heatmaps, Tensor& peaks, int kernel = 11);
+
 struct DecodeOptions {
   bool quarter_offset = true;
+  int dark_kernel = 0;  // above 0: refine_dark with that kernel in place of the quarter offset
 };
 
 // The three steps above: heatmaps [N, H, W, K] to keypoints [N, K, 3] (x_image, y_image, score).

@@ -29,11 +29,20 @@ std::vector<float> gaussian_patch(int radius, double sigma) {
 // Far outside any map, and safe to convert to int.
 bool is_far(double cell) { return !(std::abs(cell) < 1e8); }
 
+// The Gaussian around a cell (x, y), whose square begins at (left, top).
 struct Patch {
   const std::vector<float>& values;
   int radius;
   [[nodiscard]] int side() const { return 2 * radius + 1; }
+  [[nodiscard]] float at(int dx, int dy) const {
+    return values[static_cast<std::size_t>(dy * side() + dx)];
+  }
 };
+
+float gaussian_at(double dx, double dy, double sigma) {
+  const auto x = static_cast<float>(dx), y = static_cast<float>(dy);
+  return std::exp(-(x * x + y * y) / static_cast<float>(2 * sigma * sigma));
+}
 
 // One sample: joints [K,2], weight [K], target [h,w,K] of zeros.
 template <typename T>
@@ -43,8 +52,10 @@ void encode_sample(const double* joints, const HeatmapEncodeParams& params, cons
   const auto num_keypoints = static_cast<std::size_t>(shape[3]);
   const int side = patch.side();
   for (std::size_t k = 0; k < num_keypoints; ++k) {
-    const double cell_x = joints[2 * k] / params.stride_x + 0.5;
-    const double cell_y = joints[2 * k + 1] / params.stride_y + 0.5;
+    const double place_x = joints[2 * k] / params.stride_x;
+    const double place_y = joints[2 * k + 1] / params.stride_y;
+    const double cell_x = place_x + 0.5;
+    const double cell_y = place_y + 0.5;
     // Truncation, not floor, as in the references.
     const int left = is_far(cell_x) ? w : static_cast<int>(cell_x) - patch.radius;
     const int top = is_far(cell_y) ? h : static_cast<int>(cell_y) - patch.radius;
@@ -53,11 +64,11 @@ void encode_sample(const double* joints, const HeatmapEncodeParams& params, cons
     } else if (weight[k] > 0.5f) {
       for (int y = std::max(top, 0); y < std::min(top + side, h); ++y) {
         for (int x = std::max(left, 0); x < std::min(left + side, w); ++x) {
-          target[(static_cast<std::size_t>(y) * static_cast<std::size_t>(w) +
-                  static_cast<std::size_t>(x)) *
-                     num_keypoints +
-                 k] =
-              static_cast<T>(patch.values[static_cast<std::size_t>((y - top) * side + x - left)]);
+          const auto cell = static_cast<std::size_t>(y) * static_cast<std::size_t>(w) +
+                            static_cast<std::size_t>(x);
+          target[cell * num_keypoints + k] =
+              static_cast<T>(params.subpixel ? gaussian_at(x - place_x, y - place_y, params.sigma)
+                                             : patch.at(x - left, y - top));
         }
       }
     }

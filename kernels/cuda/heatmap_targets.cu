@@ -36,6 +36,7 @@ struct Gaussian {
   double stride_x, stride_y;
   int radius;
   float divisor;  // 2 sigma^2
+  bool subpixel;
 };
 
 // The first cell of the square of a keypoint along one axis. Truncation, not floor, as in the
@@ -60,8 +61,8 @@ __device__ __forceinline__ Square square_of(const double* joint, const Gaussian&
 }
 
 // exp in double rounded once: within one f32 rounding of the CPU's f32 exp.
-__device__ __forceinline__ float gaussian_at(int dx, int dy, float divisor) {
-  const float exponent = -static_cast<float>(dx * dx + dy * dy) / divisor;
+__device__ __forceinline__ float gaussian_at(float dx, float dy, float divisor) {
+  const float exponent = -add(multiply(dx, dx), multiply(dy, dy)) / divisor;
   return static_cast<float>(exp(static_cast<double>(exponent)));
 }
 
@@ -76,13 +77,19 @@ __global__ void __launch_bounds__(256)
   const Square square = square_of(joints + 2 * keypoint, g, height, scan.width);
   const bool drawn = !square.outside && weight[keypoint] > 0.5f;
   const int side = 2 * g.radius + 1;
+  // The Gaussian's middle: of the square, or the joint itself.
+  const double middle_x = g.subpixel ? joints[2 * keypoint] / g.stride_x : square.left + g.radius;
+  const double middle_y =
+      g.subpixel ? joints[2 * keypoint + 1] / g.stride_y : square.top + g.radius;
   T* to = target + (t.image * scan.pixels + t.first) * scan.channels + t.channel;
   const std::int64_t stride = static_cast<std::int64_t>(scan.rows) * scan.channels;
   MovingCell cell(t.first, scan.rows, scan.width);
   for (std::int64_t pixel = t.first; pixel < t.end; pixel += scan.rows, cell.advance()) {
     const int dx = cell.x - square.left, dy = cell.y - square.top;
     const bool inside = drawn && dx >= 0 && dx < side && dy >= 0 && dy < side;
-    const float value = inside ? gaussian_at(dx - g.radius, dy - g.radius, g.divisor) : 0.0f;
+    const float value = inside ? gaussian_at(static_cast<float>(cell.x - middle_x),
+                                             static_cast<float>(cell.y - middle_y), g.divisor)
+                               : 0.0f;
     *to = from_float<T>(value);
     to += stride;
   }
@@ -133,7 +140,7 @@ void heatmap_encode(const Exec& exec, ConstView joints, const HeatmapEncodeParam
   if (count == 0) return;
   const auto loss_weights = host_list<float>("heatmap_encode", "loss weights", params.loss_weights);
   const Gaussian g{params.stride_x, params.stride_y, static_cast<int>(params.sigma * 3),
-                   static_cast<float>(2 * params.sigma * params.sigma)};
+                   static_cast<float>(2 * params.sigma * params.sigma), params.subpixel};
   const auto height = static_cast<int>(target.dim(1)), width = static_cast<int>(target.dim(2));
   if (target.numel() > 0) {
     visit_any_floating(target.dtype, [&]<typename T>() {

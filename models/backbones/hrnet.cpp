@@ -11,10 +11,6 @@
 namespace akimbo::models {
 namespace {
 
-constexpr std::int64_t kStemChannels = 64;
-constexpr std::int64_t kLayer1Planes = 64;
-constexpr int kLayer1Blocks = 4;
-
 std::int64_t branch_channels(std::int64_t width, std::size_t branch) { return width << branch; }
 
 std::vector<std::int64_t> channels_of(std::int64_t width, std::size_t num_branches) {
@@ -142,16 +138,19 @@ class HRNetTransition final : public nn::Module {
 namespace {
 
 const HRNetOptions& checked(const HRNetOptions& options) {
-  if (options.width < 1 || options.width > 1024) {
-    throw_error<ArgumentError>("[hrnet] width is {}; 1 to 1024 are possible", options.width);
+  for (const int channels : {options.width, options.stem}) {
+    if (channels >= 1 && channels <= 1024) continue;
+    throw_error<ArgumentError>("[hrnet] width is {}, stem {}; 1 to 1024 are possible",
+                               options.width, options.stem);
   }
   for (const int count : options.modules) {
     if (count < 1) {
       throw_error<ArgumentError>("[hrnet] a stage of {} modules; at least 1 is wanted", count);
     }
   }
-  if (options.blocks < 1) {
-    throw_error<ArgumentError>("[hrnet] blocks is {}; at least 1 is wanted", options.blocks);
+  if (options.blocks < 1 || options.layer1_blocks < 1) {
+    throw_error<ArgumentError>("[hrnet] blocks is {}, layer1_blocks {}; at least 1 is wanted",
+                               options.blocks, options.layer1_blocks);
   }
   return options;
 }
@@ -160,16 +159,16 @@ const HRNetOptions& checked(const HRNetOptions& options) {
 
 HRNet::HRNet(const HRNetOptions& options)
     : out_channels_(checked(options).width),
-      conv1_({3, kStemChannels, 3}, {.stride = 2, .padding = 1}),
-      bn1_(kStemChannels),
-      conv2_({kStemChannels, kStemChannels, 3}, {.stride = 2, .padding = 1}),
-      bn2_(kStemChannels) {
+      conv1_({3, options.stem, 3}, {.stride = 2, .padding = 1}),
+      bn1_(options.stem),
+      conv2_({options.stem, options.stem, 3}, {.stride = 2, .padding = 1}),
+      bn2_(options.stem) {
   register_module("conv1", conv1_);
   register_module("bn1", bn1_);
   register_module("conv2", conv2_);
   register_module("bn2", bn2_);
-  BlockShape shape{.in_channels = kStemChannels, .planes = kLayer1Planes, .bottleneck = true};
-  for (int block = 0; block < kLayer1Blocks; ++block) {
+  BlockShape shape{.in_channels = options.stem, .planes = options.stem, .bottleneck = true};
+  for (int block = 0; block < options.layer1_blocks; ++block) {
     layer1_.emplace(shape);
     shape.in_channels = shape.out_channels();
   }

@@ -17,6 +17,8 @@ struct HRNetOptions {
   int width = 32;                          // channels of branch 0; branch b has width 2^b
   std::array<int, 3> modules = {1, 4, 3};  // of stages 2, 3 and 4; as published
   int blocks = 4;                          // basic blocks of every branch of a module
+  int stem = 64;                           // channels before layer 1, which has four times as many
+  int layer1_blocks = 4;
 };
 
 class HRNetModule;
@@ -24,7 +26,7 @@ class HRNetTransition;
 
 class HRNet final : public nn::Module {
  public:
-  // Throws ArgumentError for a width outside 1 to 1024, or fewer than one module or block.
+  // Throws ArgumentError for a width or stem outside 1 to 1024, or fewer than one module or block.
   explicit HRNet(const HRNetOptions& options);
   ~HRNet() override;
 

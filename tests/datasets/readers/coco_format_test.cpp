@@ -20,12 +20,12 @@ Json small_file() {
     "categories": [{"id": 1, "name": "person", "keypoints": ["a", "b", "c"]}]})");
 }
 
-PersonSet parse(const Json& file, CocoOptions options = {.num_keypoints = 3}) {
+PersonSet parse(const Json& file, ReadOptions options = {.num_keypoints = 3}) {
   return parse_coco_people(file.dump(), "small.json", options);
 }
 
 // The message of the FileError that parsing ends in, or "" if it succeeds.
-std::string complaint(const std::string& text, CocoOptions options = {.num_keypoints = 3}) {
+std::string complaint(const std::string& text, ReadOptions options = {.num_keypoints = 3}) {
   try {
     (void)parse_coco_people(text, "small.json", options);
   } catch (const FileError& e) {
@@ -33,7 +33,7 @@ std::string complaint(const std::string& text, CocoOptions options = {.num_keypo
   }
   return "";
 }
-std::string complaint(const Json& file, CocoOptions options = {.num_keypoints = 3}) {
+std::string complaint(const Json& file, ReadOptions options = {.num_keypoints = 3}) {
   return complaint(file.dump(), options);
 }
 
@@ -202,42 +202,45 @@ TEST(CocoFormat, BadDetectionsNameTheRecord) {
 }
 
 TEST(CocoFormat, RecordsEqualTheReference) {
-  const auto path = test_support::shared_path("data/golden/topdown/data_first.json");
-  if (!path) GTEST_SKIP() << test_support::kNoSharedData;
-  const Json golden = io::read_json(*path);
-  PersonSet set = parse_coco_people(golden["annotations"].dump(), "golden", {});
-  const auto expect_records = [&](const Json& wanted) {
-    ASSERT_EQ(set.people.size(), wanted.size());
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      const PersonRecord& person = set.people[i];
-      EXPECT_EQ(static_cast<float>(person.region.center.x), wanted[i]["center"][0].get<float>());
-      EXPECT_EQ(static_cast<float>(person.region.center.y), wanted[i]["center"][1].get<float>());
-      EXPECT_EQ(static_cast<float>(person.region.scale_x), wanted[i]["scale"][0].get<float>());
-      EXPECT_EQ(static_cast<float>(person.region.scale_y), wanted[i]["scale"][1].get<float>());
-      EXPECT_EQ(person.score, wanted[i].value("score", 1.0));
-      for (std::size_t k = 0; k < 17; ++k) {
-        EXPECT_EQ(person.joints[k].visible, wanted[i]["visible"][k].get<float>());
-        if (!wanted[i]["joints"].is_array()) continue;
-        EXPECT_EQ(person.joints[k].image.x, wanted[i]["joints"][k][0].get<double>());
-        EXPECT_EQ(person.joints[k].image.y, wanted[i]["joints"][k][1].get<double>());
+  for (const char* name : {"data_first.json", "data_second.json"}) {
+    SCOPED_TRACE(name);
+    const auto path = test_support::shared_path(std::string("data/golden/topdown/") + name);
+    if (!path) GTEST_SKIP() << test_support::kNoSharedData;
+    const Json golden = io::read_json(*path);
+    PersonSet set = parse_coco_people(golden["annotations"].dump(), "golden", {});
+    const auto expect_records = [&](const Json& wanted) {
+      ASSERT_EQ(set.people.size(), wanted.size());
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const PersonRecord& person = set.people[i];
+        EXPECT_EQ(static_cast<float>(person.region.center.x), wanted[i]["center"][0].get<float>());
+        EXPECT_EQ(static_cast<float>(person.region.center.y), wanted[i]["center"][1].get<float>());
+        EXPECT_EQ(static_cast<float>(person.region.scale_x), wanted[i]["scale"][0].get<float>());
+        EXPECT_EQ(static_cast<float>(person.region.scale_y), wanted[i]["scale"][1].get<float>());
+        EXPECT_EQ(person.score, wanted[i].value("score", 1.0));
+        for (std::size_t k = 0; k < 17; ++k) {
+          EXPECT_EQ(person.joints[k].visible, wanted[i]["visible"][k].get<float>());
+          if (!wanted[i]["joints"].is_array()) continue;
+          EXPECT_EQ(person.joints[k].image.x, wanted[i]["joints"][k][0].get<double>());
+          EXPECT_EQ(person.joints[k].image.y, wanted[i]["joints"][k][1].get<double>());
+        }
       }
+    };
+    expect_records(golden["coco_val_gt_records"]);
+    for (const Json& c : golden["select_data"]["cases"]) {
+      PersonRecord person = set.people[c["record"].get<std::size_t>()];
+      if (c["center_shift"].is_number()) {
+        person.region.center.x += c["center_shift"].get<double>();
+        person.region.center.y += c["center_shift"].get<double>();
+      } else {  // "all joints invisible"
+        for (Joint& joint : person.joints) joint.visible = 0;
+      }
+      EXPECT_EQ(is_selected(person), c["kept"].get<bool>()) << c;
     }
-  };
-  expect_records(golden["coco_val_gt_records"]);
-  for (const Json& c : golden["select_data"]["cases"]) {
-    PersonRecord person = set.people[c["record"].get<std::size_t>()];
-    if (c["center_shift"].is_number()) {
-      person.region.center.x += c["center_shift"].get<double>();
-      person.region.center.y += c["center_shift"].get<double>();
-    } else {  // "all joints invisible"
-      for (Joint& joint : person.joints) joint.visible = 0;
-    }
-    EXPECT_EQ(is_selected(person), c["kept"].get<bool>()) << c;
+    parse_detections(set, golden["detections"].dump(), "boxes", {});
+    expect_records(golden["coco_val_detector_records"]);
+    parse_detections(set, golden["detections"].dump(), "boxes", {}, 0.3);
+    EXPECT_EQ(set.people.size(), golden["detector_records_with_threshold_0.3"].size());
   }
-  parse_detections(set, golden["detections"].dump(), "boxes", {});
-  expect_records(golden["coco_val_detector_records"]);
-  parse_detections(set, golden["detections"].dump(), "boxes", {}, 0.3);
-  EXPECT_EQ(set.people.size(), golden["detector_records_with_threshold_0.3"].size());
 }
 
 TEST(CocoFormat, RealFilesAreRead) {

@@ -34,10 +34,12 @@ Targets targets_of(const Values& joints, const Values& weight, const HeatmapEnco
         far || mx - radius >= w || my - radius >= h || mx + radius + 1 < 0 || my + radius + 1 < 0;
     if (outside) r.weight[m] = 0;
     for (std::int64_t i = 0; i < h * w && !outside && weight[m] > 0.5; ++i) {
-      const std::int64_t dx = i % w - mx, dy = i / w - my;
-      if (std::abs(dx) > radius || std::abs(dy) > radius) continue;
-      const float exponent =
-          -static_cast<float>(dx * dx + dy * dy) / static_cast<float>(2 * p.sigma * p.sigma);
+      if (std::abs(i % w - mx) > radius || std::abs(i / w - my) > radius) continue;
+      const double middle_x = p.subpixel ? cell_x - 0.5 : static_cast<double>(mx);
+      const double middle_y = p.subpixel ? cell_y - 0.5 : static_cast<double>(my);
+      const auto dx = static_cast<float>(static_cast<double>(i % w) - middle_x);
+      const auto dy = static_cast<float>(static_cast<double>(i / w) - middle_y);
+      const float exponent = -(dx * dx + dy * dy) / static_cast<float>(2 * p.sigma * p.sigma);
       r.target[(m / k * h * w + i) * k + m % k] = std::exp(static_cast<double>(exponent));
     }
     if (!p.loss_weights.empty()) {
@@ -70,7 +72,8 @@ TEST_P(HeatmapTargets, Encode) {
     for (const double sigma : {2.0, 0.4, 1.5}) {
       for (const bool weighted : {false, true}) {
         const std::int64_t n = 4, k = 5, h = 21, w = 13;
-        HeatmapEncodeParams params{.stride_x = 4, .stride_y = 4.5, .sigma = sigma};
+        HeatmapEncodeParams params{
+            .stride_x = 4, .stride_y = 4.5, .sigma = sigma, .subpixel = sigma == 1.5};
         if (weighted) params.loss_weights = loss_weights;
         const Values joints = joints_around(n, k, 13 * 4, 21 * 4.5);
         const Values weight = map(random_values({n, k}, 2, DType::f32, 0, 4),
