@@ -7,6 +7,7 @@
 
 namespace akimbo::apps {
 
+[[nodiscard]] Command browse_command();
 [[nodiscard]] Command configs_command();
 [[nodiscard]] Command convert_command();
 [[nodiscard]] Command eval_command();

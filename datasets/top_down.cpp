@@ -66,6 +66,10 @@ ImageCache::Picture TopDownDataset::decode(std::int64_t image_index, int denomin
                      [&] { return images_.read(entry.name, {.scale_denominator = denominator}); });
 }
 
+ImageCache::Picture TopDownDataset::picture(std::int64_t index) const {
+  return decode(people_.people.at(static_cast<std::size_t>(index)).image_index, 1);
+}
+
 // In the fast mode a picture is decoded no larger than the crop needs; which factor depends on the
 // box alone, not on the augmentation, so that the cache serves every epoch.
 TopDownDataset::Picture TopDownDataset::picture_of(const PersonRecord& person) const {

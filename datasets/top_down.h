@@ -68,6 +68,8 @@ class TopDownDataset {
   SampleMeta make_sample(std::int64_t index, const std::optional<AugmentDraws>& draws,
                          const SampleSlot& slot) const;
 
+  // The whole picture that a sample is cut from. Throws FileError.
+  [[nodiscard]] ImageCache::Picture picture(std::int64_t index) const;
   [[nodiscard]] const PersonSet& people() const { return people_; }
   [[nodiscard]] const Skeleton& skeleton() const { return skeleton_; }
   [[nodiscard]] const TopDownOptions& options() const { return options_; }

@@ -1,8 +1,10 @@
-// People drawn on their picture: limbs in the colours of the two sides, keypoints, boxes, scores.
+// People drawn on their picture: limbs and keypoints in one of several styles, boxes, numbers,
+// scores.
 #pragma once
 
 #include <array>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "apps/draw/canvas.h"
@@ -21,13 +23,30 @@ struct DrawnPose {
   std::optional<double> score;
 };
 
+// What colours mean.
+enum class SkeletonStyle {
+  sides,   // left, right and middle of the body have a colour each
+  limbs,   // every limb and keypoint has its own: the skeleton's, else around the colour circle
+  people,  // every person has one
+  points,  // as limbs, but keypoints only
+  lines,   // as limbs, but limbs only
+};
+// "sides" and so on; throws ConfigError that lists them.
+[[nodiscard]] SkeletonStyle parse_skeleton_style(const std::string& name);
+
 struct PoseStyle {
+  SkeletonStyle style = SkeletonStyle::sides;
   double min_score = 0.2;  // keypoints below it are left out, with their limbs
   bool boxes = true;
   bool scores = true;
-  double thickness = 1;  // times what suits the person's size
+  bool ids = false;         // the person's place in the list, from 1
+  double radius_px = 0;     // of keypoints; 0: what suits the person's size
+  double thickness_px = 0;  // of limbs; 0: what suits the person's size
   Colour left{40, 150, 255}, right{255, 120, 30}, middle{90, 220, 90}, box{250, 230, 60};
 };
+
+// `count` colours around the circle, bright, neighbours apart.
+[[nodiscard]] std::vector<Colour> colour_circle(std::size_t count);
 
 // A label's visibility flag (0, 1, 2 of COCO) as a score to draw.
 [[nodiscard]] double score_of_visibility(int visibility);

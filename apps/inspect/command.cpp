@@ -7,6 +7,7 @@
 #include "apps/cli.h"
 #include "apps/commands.h"
 #include "apps/config/load.h"
+#include "apps/inspect/checkpoint_diff.h"
 #include "apps/inspect/checkpoint_report.h"
 #include "apps/inspect/dataset_report.h"
 #include "engine/core/error.h"
@@ -15,7 +16,7 @@ namespace akimbo::apps {
 namespace {
 
 struct Arguments {
-  std::string path;
+  std::string path, other;
   bool json = false;
   bool decode = false;
 };
@@ -40,7 +41,18 @@ int show_config(const std::filesystem::path& path) {
   return kExitDone;
 }
 
+int show_differences(const Arguments& args) {
+  const CheckpointDiff diff = diff_checkpoints(args.path, args.other);
+  if (args.json) {
+    print_json(to_json(diff));
+  } else {
+    fmt::print("{}", to_text(diff));
+  }
+  return diff.is_equal() ? kExitDone : kExitCheck;
+}
+
 int run_inspect(const Arguments& args) {
+  if (!args.other.empty()) return show_differences(args);
   std::filesystem::path path = args.path;
   const bool is_json = path.extension() == ".json";
   if (!std::filesystem::exists(path) && (is_json || path.extension().empty())) {
@@ -65,6 +77,9 @@ Command inspect_command() {
             options.argument("PATH", args->path,
                              "checkpoint (.safetensors, .pth), config, annotation file or data "
                              "folder");
+            options.argument("OTHER", args->other,
+                             "a second checkpoint: what differs; exit code 6 when anything does",
+                             false);
             options.flag("--json", args->json, "print everything as JSON");
             options.flag("--decode", args->decode, "also decode every picture of a data set");
             return [args] { return run_inspect(*args); };

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "apps/inspect/swap_suspects.h"
 #include "datasets/readers/image_file.h"
 #include "datasets/readers/zip_archive.h"
 #include "engine/core/error.h"
@@ -89,6 +90,9 @@ class AnnotationWalk {
       for (const Json& name : *names) {
         report_.keypoint_names.push_back(name.is_string() ? name.get<std::string>() : "?");
       }
+      const auto limbs = category.find("skeleton");
+      swaps_ =
+          SwapDetector(report_.keypoint_names, limbs == category.end() ? nullptr : &limbs.value());
     }
   }
 
@@ -205,6 +209,9 @@ class AnnotationWalk {
                                    x > facts.width + kBorderPx || y > facts.height + kBorderPx));
     }
     if (is_outside) problem("labelled keypoint outside its picture", id);
+    if (swaps_.is_suspect(keypoints->get<std::vector<double>>(), size_of(annotation))) {
+      report_.findings.remark("person whose left and right may be exchanged", id);
+    }
     report_.num_labelled_keypoints += num_labelled;
     report_.num_with_keypoints += num_labelled > 0 ? 1 : 0;
     const auto stated = annotation.find("num_keypoints");
@@ -213,9 +220,20 @@ class AnnotationWalk {
     }
   }
 
+  // The root of the box's area in px; 0 without a box.
+  static double size_of(const Json& annotation) {
+    const auto box = annotation.find("bbox");
+    if (box == annotation.end() || !box->is_array() || box->size() != 4 ||
+        !std::all_of(box->begin(), box->end(), is_finite_number)) {
+      return 0;
+    }
+    return std::sqrt(std::max((*box)[2].get<double>() * (*box)[3].get<double>(), 0.0));
+  }
+
   const Json& json_;
   const PictureIndex* pictures_;
   AnnotationReport report_;
+  SwapDetector swaps_{{}, nullptr};  // knows no keypoint until a category names them
   std::unordered_map<std::string, PictureFacts> images_;
   std::unordered_set<std::string> annotation_ids_;
   std::unordered_set<std::string> category_ids_;

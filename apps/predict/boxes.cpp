@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cmath>
 
-#include "datasets/readers/image_file.h"
 #include "engine/core/error.h"
 
 namespace akimbo::apps {
@@ -98,7 +97,12 @@ void BoxSource::read_boxes(const std::string& path, double threshold) {
     if (!(box.score >= threshold)) continue;
     const auto name = record.find("file_name");
     if (name != record.end() && name->is_string()) {
-      by_name_[fs::path(name->get<std::string>()).filename()].push_back(box);
+      const std::string file = fs::path(name->get<std::string>()).filename();
+      if (record.contains("frame")) {
+        by_frame_[{file, id_of(record, "frame", path, i)}].push_back(box);
+      } else {
+        by_name_[file].push_back(box);
+      }
     } else {
       by_id_[id_of(record, "image_id", path, i)].push_back(box);
     }
@@ -119,37 +123,29 @@ std::int64_t BoxSource::image_id(const fs::path& picture) {
   return id;
 }
 
+namespace {
+
+ScoredBox whole_of(const Image& image) {
+  return {{0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}, 1};
+}
+
+}  // namespace
+
 std::vector<ScoredBox> BoxSource::boxes_of(const fs::path& picture, const Image& image) {
-  if (whole_picture_) {
-    return {{{0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}, 1}};
-  }
+  if (whole_picture_) return {whole_of(image)};
   std::vector<ScoredBox> boxes = by_id_[image_id(picture)];
   const std::vector<ScoredBox>& named = by_name_[picture.filename()];
   boxes.insert(boxes.end(), named.begin(), named.end());
   return boxes;
 }
 
-std::vector<fs::path> list_pictures(const std::vector<std::string>& inputs) {
-  std::vector<fs::path> pictures;
-  for (const std::string& input : inputs) {
-    std::error_code error;
-    if (!fs::is_directory(input, error)) {
-      if (!fs::exists(input, error)) {
-        throw_error<FileError>("[predict] {} is not there; give pictures or folders of pictures",
-                               input);
-      }
-      pictures.emplace_back(input);
-      continue;
-    }
-    std::vector<fs::path> inside;
-    for (const auto& entry : fs::directory_iterator(input)) {
-      if (is_image_name(entry.path().filename().string())) inside.push_back(entry.path());
-    }
-    if (inside.empty()) throw_error<FileError>("[predict] the folder {} holds no picture", input);
-    std::sort(inside.begin(), inside.end());
-    pictures.insert(pictures.end(), inside.begin(), inside.end());
-  }
-  return pictures;
+std::vector<ScoredBox> BoxSource::boxes_of_frame(const fs::path& video, std::int64_t frame,
+                                                 const Image& image) {
+  if (whole_picture_) return {whole_of(image)};
+  std::vector<ScoredBox> boxes = by_id_[frame];
+  const std::vector<ScoredBox>& named = by_frame_[{video.filename(), frame}];
+  boxes.insert(boxes.end(), named.begin(), named.end());
+  return boxes;
 }
 
 }  // namespace akimbo::apps

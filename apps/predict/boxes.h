@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/io/image.h"
@@ -22,8 +23,9 @@ struct ScoredBox {
 class BoxSource {
  public:
   // Either may be empty. `boxes`: a list of {image_id or file_name, bbox, score, category_id};
-  // category 1 is a person. `annotations`: COCO; gives image ids by file name and, without `boxes`,
-  // the boxes of its people. Throws FileError with file and record.
+  // category 1 is a person. In videos, image_id is the number of the frame, from 0; or file_name is
+  // the video's, and "frame" the number. `annotations`: COCO; gives image ids by file name and,
+  // without `boxes`, the boxes of its people. Throws FileError with file and record.
   BoxSource(const std::string& boxes, const std::string& annotations, double box_threshold);
 
   // The id that results carry: of the annotations, else the digits that end the file's name, else a
@@ -32,6 +34,8 @@ class BoxSource {
   // The whole picture when neither file was given.
   [[nodiscard]] std::vector<ScoredBox> boxes_of(const std::filesystem::path& picture,
                                                 const Image& image);
+  [[nodiscard]] std::vector<ScoredBox> boxes_of_frame(const std::filesystem::path& video,
+                                                      std::int64_t frame, const Image& image);
 
  private:
   void read_annotations(const std::string& path, bool with_boxes);
@@ -41,12 +45,8 @@ class BoxSource {
   std::map<std::string, std::int64_t> id_of_name_;
   std::map<std::int64_t, std::vector<ScoredBox>> by_id_;
   std::map<std::string, std::vector<ScoredBox>> by_name_;
+  std::map<std::pair<std::string, std::int64_t>, std::vector<ScoredBox>> by_frame_;
   std::int64_t next_id_ = 1;
 };
-
-// The pictures among `inputs`: files as given, folders' pictures sorted by name. Throws FileError
-// for a path that is not there or a folder without pictures.
-[[nodiscard]] std::vector<std::filesystem::path> list_pictures(
-    const std::vector<std::string>& inputs);
 
 }  // namespace akimbo::apps

@@ -165,7 +165,7 @@ TEST_F(BadModel, OnePixelAndOddPicturesArePredicted) {
   EXPECT_EQ(result.exit_code, kExitDone) << result.err;
   EXPECT_EQ(io::read_json(tiny_.file("drawn/results.json")).size(), 2u);
   EXPECT_TRUE(fs::exists(tiny_.file("drawn/one_pose.jpg")));
-  EXPECT_TRUE(fs::exists(tiny_.file("drawn/grey_heatmaps.jpg")));
+  EXPECT_TRUE(fs::exists(tiny_.file("drawn/grey_pose.jpg")));
 }
 
 TEST_F(BadModel, ABadPictureCostsOnlyItsOwnResult) {

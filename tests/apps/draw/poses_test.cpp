@@ -58,7 +58,7 @@ TEST(DrawPoses, UnsureAndMissingKeypointsAreLeftOut) {
 
 TEST(DrawPoses, HiddenKeypointsAreRings) {
   Image visible(100, 100, 3), hidden(100, 100, 3);
-  const PoseStyle style{.thickness = 4};
+  const PoseStyle style{.radius_px = 5, .thickness_px = 5};
   DrawnPose pose = square(0);
   pose.keypoints[1].score = score_of_visibility(2);
   pose.keypoints[2].score = score_of_visibility(0);
@@ -82,6 +82,53 @@ TEST(DrawPoses, BoxAndScore) {
   Image quiet(120, 120, 3);
   draw_poses(quiet, {pose}, arms(), {.boxes = false, .scores = false});
   EXPECT_EQ(quiet.pixels, plain.pixels);
+}
+
+TEST(DrawPoses, StylesColourByLimbOrPersonAndLeaveOut) {
+  const auto draw = [](SkeletonStyle style, std::size_t num_people) {
+    Image image(100, 100, 3);
+    std::vector<DrawnPose> people(num_people, square(1));
+    if (num_people > 1) people[0].keypoints[0].score = people[0].keypoints[1].score = 0;
+    draw_poses(image, people, arms(), {.style = style, .radius_px = 4, .thickness_px = 4});
+    return image;
+  };
+  const Image limbs = draw(SkeletonStyle::limbs, 1);
+  EXPECT_NE(at(limbs, 80, 50), at(limbs, 20, 50));
+  EXPECT_NE(at(limbs, 20, 50), at(limbs, 50, 20));
+  const Image people = draw(SkeletonStyle::people, 1);
+  EXPECT_EQ(at(people, 80, 50), at(people, 20, 50));
+  EXPECT_NE(at(people, 20, 50), at(draw(SkeletonStyle::people, 2), 20, 50));  // the second's
+  const Image points = draw(SkeletonStyle::points, 1), lines = draw(SkeletonStyle::lines, 1);
+  EXPECT_EQ(at(points, 80, 50), Colour{});
+  EXPECT_NE(at(points, 80, 80), Colour{});
+  EXPECT_NE(at(lines, 80, 50), Colour{});
+  EXPECT_EQ(at(lines, 80, 84), Colour{});  // beyond the line's round end
+  EXPECT_NE(at(points, 80, 84), Colour{});
+  EXPECT_EQ(parse_skeleton_style("points"), SkeletonStyle::points);
+  EXPECT_THROWS_WITH((void)parse_skeleton_style("stick"), ConfigError, "sides, limbs");
+}
+
+TEST(DrawPoses, ColourCircleHasDistinctBrightColours) {
+  const std::vector<Colour> colours = colour_circle(6);
+  EXPECT_EQ((Colour{255, 60, 60}), colours[0]);
+  EXPECT_EQ((Colour{60, 255, 60}), colours[2]);
+  EXPECT_EQ((Colour{60, 60, 255}), colours[4]);
+  EXPECT_TRUE(colour_circle(0).empty());
+}
+
+TEST(DrawPoses, IdsAreNumbersFromOne) {
+  Image plain(120, 120, 3), numbered(120, 120, 3), second(120, 120, 3);
+  DrawnPose pose = square(0.9);
+  pose.box_xywh = {10, 30, 90, 60};
+  const PoseStyle style{.boxes = false, .ids = true};
+  draw_poses(plain, {pose}, arms(), {.boxes = false});
+  draw_poses(numbered, {pose}, arms(), style);
+  EXPECT_NE(plain.pixels, numbered.pixels);
+  DrawnPose nobody = pose;
+  for (DrawnKeypoint& k : nobody.keypoints) k.score = 0;
+  nobody.box_xywh.reset();
+  draw_poses(second, {nobody, pose}, arms(), style);
+  EXPECT_NE(second.pixels, numbered.pixels);  // "#2", not "#1"
 }
 
 TEST(DrawPoses, WrongNumberOfKeypointsIsNamed) {

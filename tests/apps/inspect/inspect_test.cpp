@@ -1,15 +1,19 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "apps/cli.h"
 #include "apps/convert/stored_zip.h"
 #include "apps/convert/torch_write.h"
+#include "apps/inspect/checkpoint_diff.h"
 #include "apps/inspect/checkpoint_report.h"
 #include "apps/inspect/dataset_report.h"
+#include "apps/inspect/swap_suspects.h"
 #include "datasets/readers/image_file.h"
 #include "engine/core/error.h"
 #include "engine/io/file.h"
+#include "engine/io/safetensors.h"
 #include "tests/support/program.h"
 #include "tests/support/throws.h"
 
@@ -189,6 +193,99 @@ TEST(InspectCheckpoint, DeepMetadataStayText) {
   const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
   io::write_safetensors(folder.file("a.safetensors"), {{"w", Tensor::zeros({1})}}, {{"x", deep}});
   EXPECT_TRUE(inspect_checkpoint(folder.file("a.safetensors")).facts.at("x").is_string());
+}
+
+// Shoulders, hips, knees of a person of 100 x 100 pixels who faces us.
+std::vector<double> standing() {
+  return {60, 10, 2, 40, 10, 2, 58, 50, 2, 42, 50, 2, 58, 90, 2, 42, 90, 2};
+}
+
+const std::vector<std::string> kLegs = {"left_shoulder", "right_shoulder", "left_hip",
+                                        "right_hip",     "left_knee",      "right_knee"};
+
+TEST(SwapDetector, TellsExchangedSides) {
+  const SwapDetector detector(kLegs, nullptr);
+  EXPECT_FALSE(detector.is_suspect(standing(), 100));
+  std::vector<double> away = standing();  // from behind, all three pairs
+  for (const std::size_t k : {0, 2, 4}) std::swap(away[3 * k], away[3 * k + 3]);
+  EXPECT_FALSE(detector.is_suspect(away, 100));
+  std::vector<double> hips = standing();  // as if seen from behind, under shoulders from the front
+  std::swap(hips[6], hips[9]);
+  EXPECT_TRUE(detector.is_suspect(hips, 100));
+  hips[8] = 0;  // without the left hip nothing can be said
+  EXPECT_FALSE(detector.is_suspect(hips, 100));
+}
+
+TEST(SwapDetector, TellsCrossedLimbs) {
+  std::vector<double> knees = standing();
+  knees[12] = 30, knees[13] = 55, knees[15] = 70, knees[16] = 55;  // far apart, legs bent
+  const SwapDetector detector(kLegs, nullptr);
+  EXPECT_TRUE(detector.is_suspect(knees, 100));
+  const Json limbs = {{3, 4}, {99, -1}, "x", {1, 3}};  // none of which is a thigh
+  EXPECT_FALSE(SwapDetector(kLegs, &limbs).is_suspect(knees, 100));
+  EXPECT_FALSE(SwapDetector({"tail"}, nullptr).is_suspect({1, 1, 2}, 100));
+}
+
+TEST(SwapDetector, SuspectsAreRemarks) {
+  Json set = {{"images", {{{"id", 1}, {"file_name", "1.png"}, {"width", 100}, {"height", 100}}}},
+              {"annotations", Json::array()},
+              {"categories", {{{"id", 1}, {"name", "person"}, {"keypoints", kLegs}}}}};
+  std::vector<double> hips = standing();
+  std::swap(hips[6], hips[9]);
+  for (const auto& keypoints : {standing(), hips}) {
+    const auto id = static_cast<int>(set["annotations"].size()) + 7;
+    set["annotations"].push_back({{"id", id},
+                                  {"image_id", 1},
+                                  {"category_id", 1},
+                                  {"bbox", {0, 0, 100, 100}},
+                                  {"area", 5000},
+                                  {"num_keypoints", 6},
+                                  {"keypoints", keypoints}});
+  }
+  const AnnotationReport report = inspect_annotations(set, "set.json", nullptr);
+  const Findings::Finding* found = finding(report.findings, "may be exchanged");
+  ASSERT_NE(nullptr, found);
+  EXPECT_EQ(std::vector<std::string>{"8"}, found->examples);
+  EXPECT_FALSE(found->is_problem);
+}
+
+TEST(InspectDifferences, AreListed) {
+  const ScratchFolder folder;
+  const Tensor w = Tensor::from_values<float>({2, 1, 1, 2}, std::vector<float>{1, 2, 3, 4});
+  const Tensor changed = Tensor::from_values<float>({2, 1, 1, 2}, std::vector<float>{1, 2, 3, 9});
+  const Tensor b = Tensor::from_values<float>({2}, std::vector<float>{1, 2});
+  const io::Metadata ours = {{"format", "akimbo"}, {"config", R"({"train": {"epochs": 1}})"}};
+  const io::Metadata other = {{"format", "akimbo"}, {"config", R"({"train": {"epochs": 2}})"}};
+  const std::string first = folder.file("a.safetensors"), second = folder.file("b.safetensors");
+  io::write_safetensors(first, {{"w", w}, {"b", b}, {"s", b}, {"x", b}}, ours);
+  io::write_safetensors(second, {{"w", changed}, {"b", b.to(DType::f16)}, {"s", w}, {"y", b}},
+                        other);
+  const CheckpointDiff diff = diff_checkpoints(first, second);
+  EXPECT_EQ(std::vector<std::string>{"x"}, diff.only_a);
+  EXPECT_EQ(std::vector<std::string>{"y"}, diff.only_b);
+  EXPECT_EQ(std::vector<std::string>{"s [2] [2,1,1,2]"}, diff.mis_shaped);
+  EXPECT_EQ(1, diff.num_equal);
+  ASSERT_EQ(1u, diff.changed.size());
+  EXPECT_EQ(5, diff.changed[0].largest);
+  EXPECT_NEAR(5 / std::sqrt(30.0), diff.changed[0].relative, 1e-12);
+  EXPECT_EQ(Json({1, 2}), diff.config.at("/train/epochs"));
+  EXPECT_EQ(kExitCheck, run_akimbo({"inspect", first, second}).exit_code);
+  EXPECT_EQ(kExitDone, run_akimbo({"inspect", first, first}).exit_code);
+  EXPECT_EQ(kExitBadData, run_akimbo({"inspect", first, folder.file("none.pth")}).exit_code);
+  EXPECT_FALSE(Json::parse(run_akimbo({"inspect", first, second, "--json"}).out).at("equal"));
+}
+
+// PyTorch's axis order and ours are the same weights.
+TEST(InspectDifferences, FormatsDoNotMatter) {
+  const ScratchFolder folder;
+  std::vector<float> values(24);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+  const io::NamedTensors weights = {
+      {"conv1.weight", Tensor::from_values<float>({2, 2, 2, 3}, values)}};
+  io::write_safetensors(folder.file("a.safetensors"), weights, {{"format", "akimbo"}});
+  ASSERT_EQ(kExitDone,
+            run_akimbo({"convert", folder.file("a.safetensors"), folder.file("a.pth")}).exit_code);
+  EXPECT_TRUE(diff_checkpoints(folder.file("a.safetensors"), folder.file("a.pth")).is_equal());
 }
 
 }  // namespace
