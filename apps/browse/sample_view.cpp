@@ -109,7 +109,8 @@ std::string keypoint_table(const datasets::TopDownDataset& dataset,
 std::string caption_of(const datasets::SampleMeta& sample, double scale) {
   return fmt::format("<b>sample {}</b>, annotation {}, {}<br>scale {:.2f}, turned {:.1f}&deg;, {}",
                      sample.index, sample.annotation_id, html::escape(sample.path), scale,
-                     sample.plan.rotation_deg, sample.plan.mirrored ? "mirrored" : "not mirrored");
+                     sample.plan.rotation_deg + 0.0,  // -0 becomes 0
+                     sample.plan.mirrored ? "mirrored" : "not mirrored");
 }
 
 }  // namespace
@@ -128,10 +129,9 @@ std::string sample_figure(const datasets::TopDownDataset& dataset, const dataset
   const auto& person = dataset.people().people.at(static_cast<std::size_t>(sample.index));
   const float* weights = batch.weight.data<float>() + row * batch.weight.dim(1);
   const std::string pictures =
-      html::gallery({html::picture(picture_before(dataset, sample), "the picture with its labels"),
-                     html::picture(joints, "the crop with its keypoints"),
-                     html::picture(targets, "the crop with its targets")},
-                    90);
+      html::row({html::picture(picture_before(dataset, sample), "the picture with its labels"),
+                 html::picture(joints, "the crop with its keypoints"),
+                 html::picture(targets, "the crop with its targets")});
   return html::figure(pictures,
                       caption_of(sample, sample.plan.region.scale_x / person.region.scale_x) +
                           keypoint_table(dataset, sample, weights));

@@ -12,6 +12,7 @@
 #include "apps/common/stop_signal.h"
 #include "apps/config/load.h"
 #include "apps/eval/evaluate.h"
+#include "apps/eval/report_file.h"
 #include "datasets/meta.h"
 
 namespace akimbo::apps {
@@ -23,6 +24,8 @@ namespace {
 struct Arguments {
   ModelSource source;
   std::string data, boxes, out = "out/eval", results;
+  std::string report;  // a page to write
+  int num_worst = 24;
   bool flip = false;
   std::vector<std::string> gates;  // "AP=0.7"
   RunOptions run;
@@ -72,6 +75,20 @@ void report(const Arguments& arguments, const Evaluation& evaluation, const std:
   for (const Gate& gate : gates) check_gate(gate, metrics);
 }
 
+void make_report(const Arguments& arguments, const std::string& model, const Config& config,
+                 const Skeleton& skeleton, const datasets::Benchmark& benchmark,
+                 const datasets::CocoResults& results, const datasets::Scores& scores) {
+  write_report({.path = arguments.report,
+                .model = model,
+                .config = config,
+                .skeleton = skeleton,
+                .labels = benchmark.labels(),
+                .results = results,
+                .scores = scores,
+                .num_worst = arguments.num_worst});
+  fmt::print("{}: the report\n", arguments.report);
+}
+
 // The config that goes with existing results: its annotations and skeleton.
 Config config_of_results(const ModelSource& source) {
   if (source.model.ends_with(".safetensors")) return load_model(source).config;
@@ -87,8 +104,12 @@ int score_file(const Arguments& arguments, const std::vector<Gate>& gates) {
     throw_error<ConfigError>("--results {}: the annotations {} have no labels to score it against",
                              arguments.results, config.data.val.annotations);
   }
-  report(arguments, {.scores = benchmark->score_file(arguments.results), .poses = {}},
-         fs::path(arguments.results).filename(), gates);
+  const datasets::Scores scores = benchmark->score_file(arguments.results);
+  if (!arguments.report.empty()) {
+    const auto poses = datasets::read_coco_results(arguments.results, skeleton.num_keypoints());
+    make_report(arguments, arguments.results, config, skeleton, *benchmark, poses, scores);
+  }
+  report(arguments, {.scores = scores, .poses = {}}, fs::path(arguments.results).filename(), gates);
   return kExitDone;
 }
 
@@ -104,6 +125,10 @@ int evaluate_model(const Arguments& arguments, Device device, const std::vector<
   if (!evaluation) return 128 + signal.received();
   std::vector<fs::path> results;
   write_output([&] { results = benchmark->write_results(arguments.out, evaluation->poses); });
+  if (!arguments.report.empty() && benchmark->labelled()) {
+    make_report(arguments, arguments.source.model, model.config, model.skeleton, *benchmark,
+                datasets::to_coco_results(evaluation->poses), evaluation->scores);
+  }
   report(arguments, *evaluation, fs::path(arguments.source.model).stem(), gates);
   for (const fs::path& path : results) {
     fmt::print("{}: {} poses\n", path.string(), evaluation->poses.size());
@@ -122,6 +147,13 @@ int run(const Arguments& arguments) {
     throw_error<ConfigError>(
         "--results and --boxes contradict each other: results have their poses "
         "already; leave one out");
+  }
+  if (arguments.num_worst < 0 || arguments.num_worst > 1000) {
+    throw_error<ConfigError>("--worst {} is not between 0 and 1000", arguments.num_worst);
+  }
+  if (!arguments.report.empty() && arguments.results.ends_with(".mat")) {
+    throw_error<ConfigError>("--report needs poses with scores, and {} has none; give results.json",
+                             arguments.results);
   }
   prepare_output_folder(arguments.out);
   return arguments.results.empty() ? evaluate_model(arguments, device, gates)
@@ -143,6 +175,9 @@ Command eval_command() {
             options.option("--results", arguments->results,
                            "score this results file; the network is not run");
             options.option("--out", arguments->out, "folder of metrics.json and results.json");
+            options.option("--report", arguments->report,
+                           "write a page (HTML) with plots and the worst cases");
+            options.option("--worst", arguments->num_worst, "how many people that page shows");
             options.option("--require", arguments->gates,
                            "exit with 6 unless METRIC=LEAST holds, such as AP=0.7");
             options.flag("--flip", arguments->flip, "average with the mirrored picture");

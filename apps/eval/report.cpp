@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "apps/eval/person_matches.h"
 #include "apps/eval/worst_cases.h"
@@ -111,48 +112,88 @@ std::string oks_bars(const std::vector<PersonMatch>& matches) {
   return html::bar_plot(plot);
 }
 
-std::string metrics_list(const Json& metrics) {
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& [name, value] : metrics.items()) {
-    if (value.is_number()) rows.push_back({name, fmt::format("{:.4f}", value.get<double>())});
+std::string score_tables(const datasets::Scores& scores) {
+  std::string text;
+  for (const datasets::ScoreTable& table : scores.tables) {
+    std::vector<std::string> header = {table.corner};
+    header.insert(header.end(), table.columns.begin(), table.columns.end());
+    std::vector<std::vector<std::string>> rows;
+    for (const datasets::ScoreTable::Row& row : table.rows) {
+      rows.push_back({row.name.empty() ? "this" : row.name});
+      for (const double value : row.values) rows.back().push_back(fmt::format("{:.3f}", value));
+    }
+    text += html::table(header, rows) + "<p></p>\n";
   }
-  return html::table({"figure", "value"}, rows);
+  return text;
+}
+
+// "left_knee" and "right_knee" are one part: "knee".
+std::string part_of(const std::string& keypoint) {
+  for (const std::string side : {"left_", "right_"}) {
+    if (keypoint.starts_with(side)) return keypoint.substr(side.size());
+  }
+  return keypoint;
+}
+
+// Curves of PCKh, where the benchmark tells them keypoint by keypoint (0 to .5 of the head's size,
+// percent): the mean of left and right. Empty where it does not.
+std::string pckh_plot(const ReportInput& input) {
+  const auto found = input.scores.details.find("pckh_per_keypoint");
+  if (found == input.scores.details.end()) return "";
+  html::LinePlot plot{.x_label = "distance, share of the head's size",
+                      .y_label = "percent of keypoints within it (PCKh)",
+                      .x_high = 0.5,
+                      .y_high = 100};
+  std::map<std::string, std::vector<std::vector<double>>> curves_of_part;
+  for (const auto& [keypoint, figures] : found->items()) {
+    curves_of_part[part_of(keypoint)].push_back(figures.at("curve").get<std::vector<double>>());
+  }
+  for (const auto& [part, curves] : curves_of_part) {
+    html::Curve mean{.name = part};
+    for (std::size_t i = 0; i < curves[0].size(); ++i) {
+      double sum = 0;
+      for (const auto& curve : curves) sum += curve[i] < 0 ? std::nan("") : curve[i];
+      mean.x.push_back(0.5 * static_cast<double>(i) / static_cast<double>(curves[0].size() - 1));
+      mean.y.push_back(sum / static_cast<double>(curves.size()));
+    }
+    plot.curves.push_back(std::move(mean));
+  }
+  return html::figure(html::line_plot(plot), "PCKh of each keypoint, left and right together");
+}
+
+std::string precision_section(const ReportInput& input) {
+  const CocoEvaluation evaluation = datasets::evaluate_coco_keypoints(
+      input.labels, input.results, {.sigmas = input.skeleton.sigmas});
+  return html::gallery(
+      {html::figure(ap_plot(evaluation), "AP at each OKS threshold"),
+       html::figure(precision_recall_plot(evaluation),
+                    "Precision over recall at some OKS thresholds, people of all sizes")},
+      420);
+}
+
+std::string keypoint_section(const ReportInput& input, const std::vector<PersonMatch>& matches) {
+  const std::string people =
+      fmt::format("How well {} labelled people were found, by OKS", matches.size());
+  return html::gallery(
+      {html::stack({html::figure(pck_plot(input), "Labelled keypoints placed within a distance"),
+                    pckh_plot(input), html::figure(oks_bars(matches), people)}),
+       html::figure(keypoint_bars(input), "The same of every keypoint, at three distances")},
+      420);
 }
 
 }  // namespace
 
 std::string report_page(const ReportInput& input) {
   html::Page page(input.title);
-  page.section("Evaluation", html::facts(input.facts) + metrics_list(input.metrics));
+  page.section("Evaluation", html::facts(input.facts) + score_tables(input.scores));
   const std::vector<PersonMatch> matches =
       match_people(input.labels, input.results, input.skeleton.sigmas);
   if (matches.empty()) {
     page.section("Nothing to plot", "<p>Nobody is labelled in these data.</p>\n");
     return page.text();
   }
-  const CocoEvaluation evaluation = datasets::evaluate_coco_keypoints(
-      input.labels, input.results, {.sigmas = input.skeleton.sigmas});
-  page.section(
-      "Precision",
-      html::gallery({html::figure(ap_plot(evaluation), "AP at each OKS threshold"),
-                     html::figure(precision_recall_plot(evaluation),
-                                  "Precision over recall at some OKS thresholds, people of all "
-                                  "sizes")},
-                    420));
-  page.section("Keypoints",
-               html::gallery({html::figure(pck_plot(input),
-                                           "Share of labelled keypoints that are placed "
-                                           "within a distance"),
-                              html::figure(keypoint_bars(input),
-                                           "The same of every keypoint, at three "
-                                           "distances")},
-                             420));
-  page.section(
-      "People",
-      html::gallery({html::figure(oks_bars(matches), fmt::format("How well {} labelled people were "
-                                                                 "found",
-                                                                 matches.size()))},
-                    420));
+  if (input.by_oks) page.section("Precision", precision_section(input));
+  page.section("Keypoints and people", keypoint_section(input, matches));
   page.section("Worst cases", worst_cases(input, matches));
   return page.text();
 }

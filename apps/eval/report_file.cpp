@@ -67,11 +67,13 @@ void write_report(const ReportFile& report) {
                 {"flip test", config.eval.flip_test ? "yes" : "no"},
                 {"labelled people", fmt::format("{}", report.labels.people.size())},
                 {"poses", fmt::format("{}", report.results.poses.size())}},
-      .metrics = report.metrics,
+      .scores = report.scores,
       .labels = report.labels,
       .results = report.results,
       .skeleton = report.skeleton,
-      .picture = [&](std::int64_t id) { return pictures.read(id); }};
+      .picture = [&](std::int64_t id) { return pictures.read(id); },
+      .num_worst = report.num_worst,
+      .by_oks = config.data.format != "mpii"};
   if (!pictures.complaint().empty()) {
     input.facts.emplace_back("no pictures, because", pictures.complaint());
   }

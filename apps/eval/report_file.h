@@ -5,8 +5,7 @@
 #include <string>
 
 #include "apps/config/config.h"
-#include "datasets/metrics/coco_files.h"
-#include "engine/io/json.h"
+#include "datasets/benchmark.h"
 #include "engine/pose/skeleton.h"
 
 namespace akimbo::apps {
@@ -18,7 +17,8 @@ struct ReportFile {
   const Skeleton& skeleton;
   const datasets::CocoLabels& labels;
   const datasets::CocoResults& results;
-  const Json& metrics;
+  const datasets::Scores& scores;
+  int num_worst = 24;  // people in the gallery
 };
 
 // Reads the pictures of the validation set where they are there. Throws OutputError.

@@ -70,7 +70,7 @@ std::string case_figure(const ReportInput& input, const PersonMatch& match) {
     score = fmt::format(", score {:.2f}", input.results.poses[pose_index].score);
   }
   return html::figure(
-      html::gallery({html::picture(truth, "labels"), html::picture(prediction, "prediction")}, 120),
+      html::row({html::picture(truth, "labels"), html::picture(prediction, "prediction")}),
       fmt::format("<b>{}</b>{}<br>picture {}, annotation {}",
                   match.pose < 0 ? "not found" : fmt::format("OKS {:.3f}", match.oks), score,
                   person.image_id, person.id));

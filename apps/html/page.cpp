@@ -36,6 +36,8 @@ th:first-child, td:first-child { text-align: left; }
 .wide { overflow-x: auto; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .5rem 0; }
 dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
+.row { display: flex; gap: .5rem; align-items: flex-start; }
+.row > * { flex: 1 1 0; min-width: 0; }
 .gallery { display: grid; gap: 1rem; align-items: start; }
 figure { margin: 0; padding: .6rem; background: var(--panel); border: 1px solid var(--line);
   border-radius: 6px; min-width: 0; }
@@ -97,6 +99,18 @@ std::string gallery(const std::vector<std::string>& figures, int min_width_px) {
       "100%), 1fr))\">\n",
       min_width_px);
   for (const std::string& item : figures) text += item;
+  return text + "</div>\n";
+}
+
+std::string stack(const std::vector<std::string>& pieces) {
+  std::string text = "<div class=\"gallery\">\n";
+  for (const std::string& piece : pieces) text += piece;
+  return text + "</div>\n";
+}
+
+std::string row(const std::vector<std::string>& pieces) {
+  std::string text = "<div class=\"row\">\n";
+  for (const std::string& piece : pieces) text += "<div>" + piece + "</div>\n";
   return text + "</div>\n";
 }
 

@@ -23,6 +23,12 @@ namespace akimbo::html {
 // Figures side by side, as many as fit; `min_width_px` of each.
 [[nodiscard]] std::string gallery(const std::vector<std::string>& figures, int min_width_px);
 
+// One below the other.
+[[nodiscard]] std::string stack(const std::vector<std::string>& pieces);
+
+// Pieces of HTML side by side in one row, equally wide.
+[[nodiscard]] std::string row(const std::vector<std::string>& pieces);
+
 // Cells are text and are escaped; numbers stand to the right.
 [[nodiscard]] std::string table(const std::vector<std::string>& header,
                                 const std::vector<std::vector<std::string>>& rows);
