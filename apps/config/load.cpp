@@ -48,9 +48,19 @@ void make_root_absolute(Json& json, const fs::path& folder) {
   if (path.is_relative()) *root = (fs::absolute(folder) / path).lexically_normal().string();
 }
 
+// A skeleton of the user's own lies beside the config, wherever the program is started.
+void make_skeleton_absolute(Json& json, const fs::path& folder) {
+  const auto skeleton = json.find("skeleton");
+  if (skeleton == json.end() || !skeleton->is_string()) return;
+  const fs::path path = skeleton->get<std::string>();
+  if (path.extension() != ".json" || path.is_absolute()) return;
+  *skeleton = (fs::absolute(folder) / path).lexically_normal().string();
+}
+
 Json read_extended(const fs::path& path, int depth) {
   Json json = read_config_json(path);
   make_root_absolute(json, path.parent_path());
+  make_skeleton_absolute(json, path.parent_path());
   const auto extends = json.find("extends");
   if (extends == json.end()) return json;
   if (!extends->is_string()) {

@@ -89,16 +89,20 @@ void make_report(const Arguments& arguments, const std::string& model, const Con
   fmt::print("{}: the report\n", arguments.report);
 }
 
-// The config that goes with existing results: its annotations and skeleton.
-Config config_of_results(const ModelSource& source) {
-  if (source.model.ends_with(".safetensors")) return load_model(source).config;
-  return load_config(find_config(source.model), source.overrides);
+// What goes with existing results: where the annotations are, and their skeleton.
+std::pair<Config, Skeleton> setting_of_results(const ModelSource& source) {
+  if (source.model.ends_with(".safetensors")) {
+    LoadedModel model = load_model(source);
+    return {std::move(model.config), std::move(model.skeleton)};
+  }
+  Config config = load_config(find_config(source.model), source.overrides);
+  Skeleton skeleton = datasets::skeleton_by_name(config.skeleton);
+  return {std::move(config), std::move(skeleton)};
 }
 
 int score_file(const Arguments& arguments, const std::vector<Gate>& gates) {
-  Config config = config_of_results(arguments.source);
+  auto [config, skeleton] = setting_of_results(arguments.source);
   apply_arguments(arguments, config);
-  const Skeleton skeleton = datasets::skeleton_by_name(config.skeleton);
   const auto benchmark = open_benchmark(config, skeleton);
   if (!benchmark->labelled()) {
     throw_error<ConfigError>("--results {}: the annotations {} have no labels to score it against",

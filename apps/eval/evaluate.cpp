@@ -116,7 +116,8 @@ std::string summary_line(const datasets::Scores& scores) {
 std::string metrics_tables(const datasets::Scores& scores, const std::string& model) {
   std::string text;
   for (const datasets::ScoreTable& table : scores.tables) {
-    text += (text.empty() ? "" : "\n") + datasets::markdown(table, model);
+    if (!text.empty()) text += '\n';
+    text += datasets::markdown(table, model);
   }
   return text;
 }

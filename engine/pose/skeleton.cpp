@@ -29,7 +29,11 @@ class Parser {
     skeleton_.limbs = pairs("limbs");
     skeleton_.upper_body = indices("upper_body");
     skeleton_.lower_body = indices("lower_body");
+    check_halves();
     check_flip_pairs();
+    check_limbs();
+    skeleton_.keypoint_colors = colors("keypoint_colors", skeleton_.keypoints.size(), "keypoints");
+    skeleton_.limb_colors = colors("limb_colors", skeleton_.limbs.size(), "limbs");
     return std::move(skeleton_);
   }
 
@@ -42,9 +46,9 @@ class Parser {
 
   void check_keys() const {
     if (!json_.is_object()) fail("holds no JSON object; see datasets/meta/coco.json");
-    static const std::vector<std::string> known = {"name",    "about",      "keypoints",
-                                                   "sigmas",  "limbs",      "flip_pairs",
-                                                   "weights", "upper_body", "lower_body"};
+    static const std::vector<std::string> known = {
+        "name",    "about",      "keypoints",  "sigmas",          "limbs",      "flip_pairs",
+        "weights", "upper_body", "lower_body", "keypoint_colors", "limb_colors"};
     for (const auto& [key, value] : json_.items()) {
       if (std::find(known.begin(), known.end(), key) != known.end()) continue;
       const std::string nearest = nearest_name(key, known);
@@ -73,6 +77,7 @@ class Parser {
     for (const Json& name : names) {
       if (!name.is_string()) fail("\"keypoints\" must hold texts, not {}", name.dump());
       skeleton_.keypoints.push_back(name.get<std::string>());
+      if (skeleton_.keypoints.back().empty()) fail("\"keypoints\" holds an empty name");
       if (!seen.insert(skeleton_.keypoints.back()).second) {
         fail("keypoint \"{}\" is listed twice", skeleton_.keypoints.back());
       }
@@ -146,6 +151,47 @@ class Parser {
     }
   }
 
+  void check_limbs() const {
+    std::set<std::pair<int, int>> seen;
+    for (const auto& [a, b] : skeleton_.limbs) {
+      if (seen.insert(std::minmax(a, b)).second) continue;
+      fail("\"limbs\" joins \"{}\" and \"{}\" twice", skeleton_.keypoints[a],
+           skeleton_.keypoints[b]);
+    }
+  }
+
+  // A keypoint belongs to one half at most.
+  void check_halves() const {
+    std::set<int> seen;
+    for (const auto* half : {&skeleton_.upper_body, &skeleton_.lower_body}) {
+      for (const int k : *half) {
+        if (seen.insert(k).second) continue;
+        fail("\"upper_body\" and \"lower_body\" name \"{}\" twice", skeleton_.keypoints[k]);
+      }
+    }
+  }
+
+  std::vector<Rgb> colors(const char* key, std::size_t count, const char* of) const {
+    std::vector<Rgb> result;
+    const Json* values = list(key, false);
+    if (values == nullptr) return result;
+    if (values->size() != count) {
+      fail("\"{}\" holds {} colors, but there are {} {}", key, values->size(), count, of);
+    }
+    for (const Json& value : *values) {
+      const std::string text = value.is_string() ? value.get<std::string>() : "";
+      if (text.size() != 7 || text[0] != '#' ||
+          text.find_first_not_of("0123456789abcdefABCDEF", 1) != std::string::npos) {
+        fail("\"{}\" must hold colors such as \"#3296ff\", not {}", key, value.dump());
+      }
+      const auto number = std::stoul(text.substr(1), nullptr, 16);
+      result.push_back({static_cast<std::uint8_t>(number >> 16),
+                        static_cast<std::uint8_t>(number >> 8 & 255),
+                        static_cast<std::uint8_t>(number & 255)});
+    }
+    return result;
+  }
+
   const Json& json_;
   const std::string& where_;
   Skeleton skeleton_;
@@ -163,6 +209,12 @@ Json names_of(const Skeleton& skeleton, const std::vector<std::pair<int, int>>& 
     names.push_back(Json::array({skeleton.keypoints[a], skeleton.keypoints[b]}));
   }
   return names;
+}
+
+Json texts_of(const std::vector<Rgb>& colors) {
+  Json texts = Json::array();
+  for (const Rgb& c : colors) texts.push_back(fmt::format("#{:02x}{:02x}{:02x}", c[0], c[1], c[2]));
+  return texts;
 }
 
 }  // namespace
@@ -199,14 +251,18 @@ Skeleton parse_skeleton(std::string_view json_text, const std::string& where) {
 }
 
 std::string skeleton_json(const Skeleton& skeleton) {
-  const Json json = {{"name", skeleton.name},
-                     {"keypoints", skeleton.keypoints},
-                     {"sigmas", skeleton.sigmas},
-                     {"weights", skeleton.weights},
-                     {"flip_pairs", names_of(skeleton, skeleton.flip_pairs)},
-                     {"limbs", names_of(skeleton, skeleton.limbs)},
-                     {"upper_body", names_of(skeleton, skeleton.upper_body)},
-                     {"lower_body", names_of(skeleton, skeleton.lower_body)}};
+  Json json = {{"name", skeleton.name},
+               {"keypoints", skeleton.keypoints},
+               {"sigmas", skeleton.sigmas},
+               {"weights", skeleton.weights},
+               {"flip_pairs", names_of(skeleton, skeleton.flip_pairs)},
+               {"limbs", names_of(skeleton, skeleton.limbs)},
+               {"upper_body", names_of(skeleton, skeleton.upper_body)},
+               {"lower_body", names_of(skeleton, skeleton.lower_body)}};
+  if (!skeleton.keypoint_colors.empty()) {
+    json["keypoint_colors"] = texts_of(skeleton.keypoint_colors);
+  }
+  if (!skeleton.limb_colors.empty()) json["limb_colors"] = texts_of(skeleton.limb_colors);
   return json.dump();
 }
 

@@ -2,6 +2,8 @@
 // are joined by limbs, how exactly people place them. Nothing else knows a keypoint by number.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +12,8 @@
 namespace akimbo {
 
 enum class Side { middle, left, right };
+
+using Rgb = std::array<std::uint8_t, 3>;
 
 struct Skeleton {
   std::string name;
@@ -20,6 +24,8 @@ struct Skeleton {
   std::vector<float> weights;                   // per-keypoint loss weights [K]
   std::vector<int> upper_body;                  // for the half-body augmentation
   std::vector<int> lower_body;
+  std::vector<Rgb> keypoint_colors;  // for drawing [K], or empty
+  std::vector<Rgb> limb_colors;      // one for each of limbs, or empty
 
   [[nodiscard]] int num_keypoints() const { return static_cast<int>(keypoints.size()); }
   // Throws ArgumentError with the nearest known name.
@@ -31,8 +37,8 @@ struct Skeleton {
 };
 
 // The text of a meta file (docs/formats.md): keypoints and sigmas are required; flip_pairs, limbs,
-// upper_body and lower_body name keypoints; weights are 1 when left out. `where` names the text in
-// messages. Throws FileError that says which entry is wrong and how.
+// upper_body and lower_body name keypoints; weights are 1 when left out; colors are "#rrggbb".
+// `where` names the text in messages. Throws FileError that says which entry is wrong and how.
 [[nodiscard]] Skeleton parse_skeleton(std::string_view json_text, const std::string& where);
 
 // The same text back, on one line: what a model file stores about its skeleton.

@@ -91,6 +91,30 @@ TEST(Config, MergesByKeyAndReplacesLists) {
   EXPECT_EQ(config.data.root, folder.file("pictures"));
 }
 
+TEST(Config, AnOwnSkeletonLiesBesideTheConfig) {
+  const ScratchFolder folder;
+  io::write_file_atomic(folder.file("own.json"), R"({"skeleton": "sets/my.json"})");
+  EXPECT_EQ(load_config(folder.file("own.json")).skeleton, folder.file("sets/my.json"));
+  io::write_file_atomic(folder.file("named.json"), R"({"skeleton": "mpii"})");
+  EXPECT_EQ(load_config(folder.file("named.json")).skeleton, "mpii");
+}
+
+TEST(Config, FormatsAndCodecsAreChecked) {
+  EXPECT_EQ(error_of(R"({"data": {"format": "mpi"}})"),
+            "[config] data.format is \"mpi\", wanted one of coco, crowdpose, mpii");
+  EXPECT_NE(error_of(R"({"data": {"format": "mpii"}, "eval": {"metric": "ap"}})").find("has pckh"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"eval": {"metric": "pckh"}})").find("has ap and pck"), std::string::npos);
+  EXPECT_NE(error_of(R"({"codec": {"dark_kernel": 4}})").find("an odd number of 3 to 99"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"codec": {"alignment": "upd"}})").find("one of published, udp"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"codec": {"targets": 1}})").find("codec.targets"), std::string::npos);
+  EXPECT_NE(error_of(R"({"codec": {"decoding": "drak"}})").find("one of published, dark"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"data": {"select": "yes"}})").find("true or false"), std::string::npos);
+}
+
 TEST(Config, RefusesAThirdExtends) {
   const ScratchFolder folder;
   io::write_file_atomic(folder.file("loop.json"), R"({"extends": "loop.json"})");

@@ -76,7 +76,7 @@ TEST(CrowdPose, AreasAreAShareOfTheBox) {
 TEST(CrowdPose, EmptyPartsAreMinusOne) {
   Json gt = labels();
   for (Json& image : gt["images"]) image["crowdIndex"] = 0.5;
-  const CrowdPoseEvaluation evaluation = evaluate(gt, {pose(1, .9)});
+  const CrowdPoseEvaluation evaluation = evaluate(gt, Json::array({pose(1, .9)}));
   EXPECT_EQ(evaluation.figures[6], -1);
   EXPECT_EQ(evaluation.figures[8], -1);
 }

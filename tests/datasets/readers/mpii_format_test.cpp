@@ -29,7 +29,7 @@ Json record(const char* image = "a.jpg") {
 PersonSet parse(const Json& records) { return parse_mpii_people(records.dump(), "t.json", kMpii); }
 
 TEST(MpiiFormat, ShiftsGrowsAndCountsFromZeroAsPublished) {
-  const PersonSet set = parse({record()});
+  const PersonSet set = parse(Json::array({record()}));
   const PersonRecord& person = set.people.at(0);
   EXPECT_DOUBLE_EQ(person.region.center.x, 965);
   EXPECT_DOUBLE_EQ(person.region.center.y, 409.77732);
@@ -45,7 +45,7 @@ TEST(MpiiFormat, ShiftsGrowsAndCountsFromZeroAsPublished) {
 TEST(MpiiFormat, AnUnknownCentreIsNeitherShiftedNorGrown) {
   Json unknown = record();
   unknown["center"] = {-1, -1};
-  const PersonRecord person = parse({unknown}).people.at(0);
+  const PersonRecord person = parse(Json::array({unknown})).people.at(0);
   EXPECT_EQ(person.region.center.x, -2);
   EXPECT_EQ(person.region.center.y, -2);
   EXPECT_EQ(person.region.scale_x, 4.718488);

@@ -23,7 +23,8 @@ Tensor target_at(const HeatmapCodec& codec, double x, double y) {
   Tensor map = Tensor::zeros({1, codec.heatmap_size.height, codec.heatmap_size.width, 1});
   const Point joint{x * codec.stride_x(), y * codec.stride_y()};
   float weight = 1;
-  encode_heatmaps(codec, {&joint, 1}, {&weight, 1}, map.values<float>());
+  encode_heatmaps(codec, {&joint, 1}, {&weight, 1},
+                  {map.data<float>(), static_cast<std::size_t>(map.numel())});
   return map;
 }
 
