@@ -21,6 +21,11 @@ using JointsMseForward = void(const Exec&, ConstView pred, ConstView target, Con
 using JointsMseInputGrad = void(const Exec&, ConstView pred, ConstView target, ConstView weight,
                                 ConstView grad_y, View grad_pred);
 
+// values [M,C], weight [M,C] or empty (all 1), of one dtype: kept [M,C] = weight where the value is
+// among the `count` largest of its row (the first of equals), 0 elsewhere. NaN is largest.
+using KeepLargest = void(const Exec&, ConstView values, ConstView weight, std::int64_t count,
+                         View kept);
+
 enum class DistanceKind { absolute, square, smooth };
 
 struct DistanceParams {
@@ -48,6 +53,7 @@ using CrossEntropyInputGrad = void(const Exec&, ConstView logits, ConstView inde
 namespace cpu {
 JointsMseForward joints_mse_forward;
 JointsMseInputGrad joints_mse_input_grad;
+KeepLargest keep_largest;
 DistanceLossForward distance_loss_forward;
 DistanceLossInputGrad distance_loss_input_grad;
 CrossEntropyForward cross_entropy_forward;
@@ -57,6 +63,7 @@ CrossEntropyInputGrad cross_entropy_input_grad;
 namespace cuda {
 JointsMseForward joints_mse_forward;
 JointsMseInputGrad joints_mse_input_grad;
+KeepLargest keep_largest;
 DistanceLossForward distance_loss_forward;
 DistanceLossInputGrad distance_loss_input_grad;
 CrossEntropyForward cross_entropy_forward;

@@ -3,6 +3,8 @@
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
 #include "engine/ops/checks.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/reduce.h"
 #include "kernels/loss.h"
 
 namespace akimbo::ops {
@@ -24,6 +26,48 @@ void require_elements(const char* op, const Tensor& pred) {
     throw_error<ArgumentError>("[{}] pred {} has no elements; the batch must not be empty", op,
                                pred.shape().str());
   }
+}
+
+void require_joints(const char* op, const Tensor& pred, const Tensor& target,
+                    const Tensor& weight) {
+  require_floating(op, "pred", pred);
+  if (pred.rank() < 3) {
+    throw_error<ArgumentError>("[{}] pred has shape {}; wanted [N,H,W,K] or [N,P,K]", op,
+                               pred.shape().str());
+  }
+  require_like(op, "target", target, "pred", pred);
+  const Shape per_joint{pred.dim(0), pred.dim(-1)};
+  const DType weight_dtype = loss_dtype(pred.dtype());
+  if (weight.defined() && (!(weight.shape() == per_joint) || weight.dtype() != weight_dtype ||
+                           weight.device() != pred.device())) {
+    throw_error<ArgumentError>(
+        "[{}] weight is {} {}; wanted {} {}, one value per keypoint of pred {}", op,
+        dtype_name(weight.dtype()), weight.shape().str(), dtype_name(weight_dtype), per_joint.str(),
+        pred.shape().str());
+  }
+  require_constant(op, "target", target);
+  require_constant(op, "weight", weight);
+  require_elements(op, pred);
+}
+
+// [N,P,K] of heatmaps [N,H,W,K].
+Shape flat_joints(const Tensor& pred) {
+  return {pred.dim(0), pred.numel() / (pred.dim(0) * pred.dim(-1)), pred.dim(-1)};
+}
+
+// The weights [N,K] of every image's top_k keypoints of largest loss, 0 for the others.
+Tensor hardest_weights(const Tensor& pred, const Tensor& target, const Tensor& weight,
+                       std::int64_t top_k) {
+  const autograd::NoGrad no_grad;
+  const Device device = pred.device();
+  const DType dtype = loss_dtype(pred.dtype());
+  const Tensor error = square(sub(cast(pred.detach(), dtype), cast(target, dtype)));
+  Tensor hardness = mean(error.view(flat_joints(pred)), {1});
+  if (weight.defined()) hardness = mul(hardness, square(weight));
+  Tensor kept = Tensor::empty(hardness.shape(), dtype, device);
+  AKIMBO_KERNEL(device, keep_largest)
+  (exec_of(device), view_of(hardness), view_of(weight), top_k, mutable_view_of(kept));
+  return kept;
 }
 
 Tensor distance_loss(const char* op, const Tensor& pred, const Tensor& target, const Tensor& weight,
@@ -59,28 +103,9 @@ Tensor distance_loss(const char* op, const Tensor& pred, const Tensor& target, c
 }  // namespace
 
 Tensor joints_mse(const Tensor& pred, const Tensor& target, const Tensor& weight) {
-  require_floating("joints_mse", "pred", pred);
-  if (pred.rank() < 3) {
-    throw_error<ArgumentError>("[joints_mse] pred has shape {}; wanted [N,H,W,K] or [N,P,K]",
-                               pred.shape().str());
-  }
-  require_like("joints_mse", "target", target, "pred", pred);
-  const std::int64_t batch = pred.dim(0);
-  const std::int64_t keypoints = pred.dim(-1);
-  const DType weight_dtype = loss_dtype(pred.dtype());
-  if (weight.defined() && (!(weight.shape() == Shape{batch, keypoints}) ||
-                           weight.dtype() != weight_dtype || weight.device() != pred.device())) {
-    throw_error<ArgumentError>(
-        "[joints_mse] weight is {} {}; wanted {} [{},{}], one value per "
-        "keypoint of pred {}",
-        dtype_name(weight.dtype()), weight.shape().str(), dtype_name(weight_dtype), batch,
-        keypoints, pred.shape().str());
-  }
-  require_constant("joints_mse", "target", target);
-  require_constant("joints_mse", "weight", weight);
-  require_elements("joints_mse", pred);
+  require_joints("joints_mse", pred, target, weight);
   const Device device = pred.device();
-  const Shape flat{batch, pred.numel() / (batch * keypoints), keypoints};
+  const Shape flat = flat_joints(pred);
   const Tensor pred3 = pred.view(flat);
   const Tensor target3 = target.view(flat);
   Tensor y = Tensor::empty({1}, loss_dtype(pred.dtype()), device);
@@ -101,6 +126,19 @@ Tensor joints_mse(const Tensor& pred, const Tensor& target, const Tensor& weight
                      });
   }
   return y;
+}
+
+Tensor joints_ohkm(const Tensor& pred, const Tensor& target, const Tensor& weight,
+                   std::int64_t top_k) {
+  require_joints("joints_ohkm", pred, target, weight);
+  const std::int64_t keypoints = pred.dim(-1);
+  if (top_k < 1 || top_k > keypoints) {
+    throw_error<ArgumentError>("[joints_ohkm] top_k is {}; pred {} has {} keypoints", top_k,
+                               pred.shape().str(), keypoints);
+  }
+  // joints_mse divides by all K, of which only top_k are left.
+  const double factor = static_cast<double>(keypoints) / static_cast<double>(top_k);
+  return scale(joints_mse(pred, target, hardest_weights(pred, target, weight, top_k)), factor);
 }
 
 Tensor mse_loss(const Tensor& pred, const Tensor& target, const Tensor& weight,

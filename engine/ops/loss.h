@@ -1,5 +1,5 @@
-// Training losses. Each returns one element, shape [1], f64 for f64 predictions, else f32; only predictions
-// get a gradient, and a target that wants one is refused.
+// Training losses. Each returns one element, shape [1], f64 for f64 predictions, else f32; only
+// predictions get a gradient, and a target that wants one is refused.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,13 @@ namespace akimbo::ops {
 // the mean, as in the published heatmap methods (JointsMSELoss).
 [[nodiscard]] Tensor joints_mse(const Tensor& pred, const Tensor& target,
                                 const Tensor& weight = {});
+
+// Online hard keypoint mining (JointsOHKMMSELoss of HRNet's code): per image, the mean over its
+// top_k keypoints of largest loss t^2 mean_p (pred - target)^2 / 2; then the mean over images. Only
+// those have a gradient. Of equal losses the first keypoints count. Shapes as joints_mse; throws
+// ArgumentError unless 1 <= top_k <= K.
+[[nodiscard]] Tensor joints_ohkm(const Tensor& pred, const Tensor& target, const Tensor& weight,
+                                 std::int64_t top_k = 8);
 
 struct LossOptions {
   bool sum = false;  // sum instead of mean over all elements

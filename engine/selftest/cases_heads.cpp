@@ -55,6 +55,15 @@ Case joints_mse(bool small) {
           }};
 }
 
+Case joints_ohkm(bool small) {
+  Case mining = joints_mse(small);  // whose weights keep the losses far apart
+  mining.name = "joints_ohkm";
+  mining.run = [](Inputs in) {
+    return Outputs{{"loss", ops::joints_ohkm(in[0], in[1], in[2], in[0].dim(-1) / 2)}};
+  };
+  return mining;
+}
+
 Case cross_entropy(bool small) {
   const std::int64_t rows = small ? 7 : 1024, classes = small ? 5 : 1000;
   return {.name = "cross_entropy",
@@ -199,6 +208,7 @@ std::vector<Case> head_cases(bool small) {
           },
           false),
       joints_mse(small),
+      joints_ohkm(small),
       loss(small, "mse_loss", [](const Tensor& p, const Tensor& t) { return ops::mse_loss(p, t); }),
       loss(small, "l1_loss", [](const Tensor& p, const Tensor& t) { return ops::l1_loss(p, t); }),
       loss(small, "smooth_l1_loss",

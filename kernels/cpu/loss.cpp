@@ -125,6 +125,27 @@ void joints_mse_input_grad(const Exec&, ConstView pred, ConstView target, ConstV
   });
 }
 
+void keep_largest(const Exec&, ConstView values, ConstView weight, std::int64_t count, View kept) {
+  const std::int64_t columns = values.dim(1);
+  visit_floating(values.dtype, [&]<typename T>() {
+    parallel_for(values.dim(0), rows_of(columns * columns),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t row = begin; row < end; ++row) {
+                     const T* v = values.data<T>() + row * columns;
+                     const T* w = weight ? weight.data<T>() + row * columns : nullptr;
+                     T* out = kept.data<T>() + row * columns;
+                     for (std::int64_t c = 0; c < columns; ++c) {
+                       std::int64_t rank = 0;
+                       for (std::int64_t j = 0; j < columns; ++j) {
+                         rank += v[j] > v[c] || (v[j] == v[c] && j < c);
+                       }
+                       out[c] = rank < count ? (w ? w[c] : T(1)) : T(0);
+                     }
+                   }
+                 });
+  });
+}
+
 void distance_loss_forward(const Exec& exec, ConstView pred, ConstView target, ConstView weight,
                            const DistanceParams& params, View loss) {
   visit_floating(pred.dtype, [&]<typename T>() {

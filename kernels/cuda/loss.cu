@@ -148,6 +148,23 @@ JointsGrid joints_grid(ConstView pred, int vector) {
   return {numel, static_cast<int>(pred.dim(2)), blocks_for(numel, kThreads * kSteps * vector)};
 }
 
+// ---- the hardest keypoints ----
+
+// A thread per element, which counts what stands before it: rows are as short as a skeleton.
+template <typename A>
+__global__ void __launch_bounds__(kThreads)
+    keep_largest_kernel(const A* __restrict__ values, const A* __restrict__ weight,
+                        std::int64_t numel, int columns, std::int64_t count, A* __restrict__ kept) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= numel) return;
+  const int column = static_cast<int>(i % columns);
+  const A* row = values + (i - column);
+  const A value = row[column];
+  std::int64_t rank = 0;
+  for (int j = 0; j < columns; ++j) rank += row[j] > value || (row[j] == value && j < column);
+  kept[i] = rank >= count ? A(0) : weight != nullptr ? weight[i] : A(1);
+}
+
 // ---- elementwise distances ----
 
 template <typename A>
@@ -262,6 +279,17 @@ void joints_mse_input_grad(const Exec& exec, ConstView pred, ConstView target, C
                       weight.data<Wide<T>>(), grid, 1 / static_cast<double>(pred.numel()),
                       grad_y.data<Wide<T>>(), grad_pred.data<T>());
              });
+}
+
+void keep_largest(const Exec& exec, ConstView values, ConstView weight, std::int64_t count,
+                  View kept) {
+  const std::int64_t numel = values.numel();
+  if (numel == 0) return;
+  visit_floating(values.dtype, [&]<typename A>() {
+    launch(exec, "keep_largest", {.grid = {blocks_for(numel, kThreads)}, .block = {kThreads}},
+           keep_largest_kernel<A>, values.data<A>(), weight.data<A>(), numel,
+           static_cast<int>(values.dim(1)), count, kept.data<A>());
+  });
 }
 
 void distance_loss_forward(const Exec& exec, ConstView pred, ConstView target, ConstView weight,

@@ -45,31 +45,95 @@ TEST(JointsMse, GradientEntersWithTheSquaredWeight) {
                               {leaf(random_tensor({2, 3, 5, 7}, 1))}));
 }
 
-TEST(JointsMse, EqualsThePublishedLoss) {
+using JointsLoss = std::function<Tensor(const Tensor& pred, const Tensor& target, const Tensor& w)>;
+
+// Loss and gradient of every case of losses.json that has an entry `key` (with or without weights).
+void expect_published(const std::string& key, const JointsLoss& loss_of) {
   const auto path = test_support::shared_path("data/golden/topdown/losses.json");
   if (!path) GTEST_SKIP() << test_support::kNoSharedData;
   const Json golden = io::read_json(*path);
+  int count = 0;
   for (const Json& test : golden.at("cases")) {
-    const std::vector<double> dims = test_support::flat_numbers(test.at("shape"));
     Shape shape;
-    for (const double d : dims) shape.push_back(static_cast<std::int64_t>(d));
-    Tensor pred = test_support::golden_input("loss_output", shape);
+    for (const double d : test_support::flat_numbers(test.at("shape"))) {
+      shape.push_back(static_cast<std::int64_t>(d));
+    }
     const Tensor target = test_support::golden_input("loss_target", shape);
     const Tensor weight = Tensor::from_values<double>(
                               {shape[0], shape[1]}, test_support::flat_numbers(test.at("weights")))
                               .to(DType::f32);
     for (const bool weighted : {true, false}) {
-      const char* key = weighted ? "joints_mse_weighted" : "joints_mse_unweighted";
-      if (!test.contains(key)) continue;
-      pred = leaf(pred.clone());
-      const Tensor loss = ops::joints_mse(pred, target, weighted ? weight : Tensor());
-      const double wanted = test.at(key).at("loss").get<double>();
-      EXPECT_NEAR(loss.item(), wanted, 2e-7 * wanted) << test.at("name");
+      const std::string name = key + (weighted ? "_weighted" : "_unweighted");
+      if (!test.contains(name)) continue;
+      ++count;
+      const Tensor pred = leaf(test_support::golden_input("loss_output", shape));
+      const Tensor loss = loss_of(pred, target, weighted ? weight : Tensor());
+      const double wanted = test.at(name).at("loss").get<double>();
+      EXPECT_NEAR(loss.item(), wanted, 2e-7 * wanted) << test.at("name") << " " << name;
       loss.backward();
-      test_support::expect_golden(test.at(key).at("gradient"), pred.grad(),
-                                  test_support::RefLayout::channels_second, 1e-6, key);
+      test_support::expect_golden(test.at(name).at("gradient"), pred.grad(),
+                                  test_support::RefLayout::channels_second, 1e-6, name);
     }
   }
+  EXPECT_GE(count, 9);
+}
+
+TEST(JointsMse, EqualsThePublishedLoss) {
+  expect_published("joints_mse", [](const Tensor& pred, const Tensor& target, const Tensor& w) {
+    return ops::joints_mse(pred, target, w);
+  });
+}
+
+TEST(JointsOhkm, EqualsThePublishedLoss) {
+  for (const std::int64_t top_k : {1, 8, 16}) {
+    expect_published(fmt::format("ohkm_top{}", top_k),
+                     [&](const Tensor& pred, const Tensor& target, const Tensor& w) {
+                       return ops::joints_ohkm(pred, target, w, top_k);
+                     });
+  }
+}
+
+// Pixels of keypoint k differ by sqrt(2 (k + 1)), so its loss is k + 1.
+TEST(JointsOhkm, ByHand) {
+  constexpr std::int64_t kKeypoints = 17;
+  Tensor pred = Tensor::zeros({2, 3, 1, kKeypoints}, DType::f64);
+  for (std::int64_t i = 0; i < pred.numel(); ++i) {
+    pred.data<double>()[i] = std::sqrt(2.0 * static_cast<double>(i % kKeypoints + 1));
+  }
+  pred = leaf(pred);
+  const Tensor target = Tensor::zeros(pred.shape(), DType::f64);
+  const Tensor loss = ops::joints_ohkm(pred, target, {});
+  EXPECT_NEAR(loss.item(), 13.5, 1e-12);  // the mean of 10 .. 17
+  loss.backward();
+  for (std::int64_t i = 0; i < pred.numel(); ++i) {
+    const double wanted = i % kKeypoints < 9 ? 0 : pred.values<double>()[i] / (2 * 8 * 3);
+    EXPECT_NEAR(pred.grad().values<double>()[i], wanted, 1e-12) << i;
+  }
+  // The weight enters squared: 2 makes keypoint 4's loss 20, the hardest of all.
+  Tensor weight = Tensor::full({2, kKeypoints}, 1, DType::f64);
+  weight.data<double>()[4] = weight.data<double>()[kKeypoints + 4] = 2;
+  EXPECT_NEAR(ops::joints_ohkm(pred, target, weight, 1).item(), 20, 1e-12);
+  // Equal losses: exactly top_k keypoints count, the first ones.
+  const Tensor ones = leaf(Tensor::full({1, 1, 1, 4}, 1, DType::f64));
+  ops::joints_ohkm(ones, Tensor::zeros(ones.shape(), DType::f64), {}, 2).backward();
+  EXPECT_EQ(max_difference(ones.grad().view({4}), vector_of({0.5, 0.5, 0, 0})), 0);
+}
+
+TEST(JointsOhkm, Gradient) {
+  const Tensor target = random_tensor({2, 3, 5, 7}, 2);
+  const Tensor weight = random_tensor({2, 7}, 3, 0.5, 1.5);
+  EXPECT_TRUE(
+      gradients_match([&](const Tensors& in) { return ops::joints_ohkm(in[0], target, weight, 3); },
+                      {leaf(random_tensor({2, 3, 5, 7}, 1))}));
+}
+
+TEST(JointsOhkm, SaysWhatIsWrong) {
+  const Tensor x = Tensor::zeros({2, 4, 3, 17});
+  EXPECT_THROWS_WITH((void)ops::joints_ohkm(x, x, {}, 18), ArgumentError,
+                     "top_k is 18; pred [2,4,3,17] has 17 keypoints");
+  EXPECT_THROWS_WITH((void)ops::joints_ohkm(x, x, {}, 0), ArgumentError, "top_k is 0");
+  EXPECT_THROWS_WITH((void)ops::joints_ohkm(x, x, Tensor::zeros({2, 16})), ArgumentError,
+                     "[joints_ohkm] weight is f32 [2,16]");
 }
 
 TEST(JointsMse, SinglePrecisionAndThreads) {

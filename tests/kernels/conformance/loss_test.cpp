@@ -76,6 +76,33 @@ TEST_P(Loss, JointsMse) {
   }
 }
 
+TEST_P(Loss, KeepLargest) {
+  const Shape shape{67, 17};
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    Values values = random_values(shape, 1, dtype);
+    for (std::int64_t i = 0; i < 17; ++i) values[i] = values[i % 3];  // ties in the first row
+    const Values weight = random_values(shape, 2, dtype, 0, 2);
+    for (const std::int64_t count : {1, 8, 17}) {
+      for (const bool weighted : {false, true}) {
+        Values wanted = values;
+        for (std::int64_t i = 0; i < values.numel(); ++i) {
+          const std::int64_t row = i / 17 * 17;
+          std::int64_t before = 0;
+          for (std::int64_t j = row; j < row + 17; ++j) {
+            before += values[j] > values[i] || (values[j] == values[i] && j < i);
+          }
+          wanted[i] = before >= count ? 0 : weighted ? weight[i] : 1;
+        }
+        const DeviceTensor dv(provider(), values, dtype), dw(provider(), weight, dtype);
+        const auto dk = poisoned(provider(), shape, dtype);
+        AKIMBO_PROVIDED(keep_largest)
+        (exec(), dv.view(), weighted ? ConstView(dw.view()) : ConstView{}, count, dk.view());
+        expect_equal(dk.read(), wanted);
+      }
+    }
+  }
+}
+
 double distance(double d, const DistanceParams& p) {
   const double size = std::abs(d);
   if (p.kind == DistanceKind::absolute) return size;
