@@ -18,8 +18,11 @@ class Network : public nn::Module {
   // The main output alone: for heatmap methods the heatmaps [N,H/4,W/4,K].
   [[nodiscard]] Tensor forward(const Tensor& x) { return std::move(outputs(x).front().second); }
 
-  // Fills parameters and buffers for a training from scratch, as a function of the seed.
+  // Fills parameters and buffers as a function of the seed, as published for a training that begins
+  // from ImageNet weights, which are then loaded over it.
   virtual void init(std::uint64_t seed) = 0;
+  // The same as published for a training without them.
+  virtual void init_from_scratch(std::uint64_t seed) { init(seed); }
 };
 
 // Multiply-adds of convolutions, transposed convolutions and linear layers for one image of

@@ -64,13 +64,19 @@ std::unique_ptr<Network> build_pose_resnet(const Json& section, std::int64_t num
   const Json& with_bias = section.at("deconv_with_bias");
   if (!with_bias.is_boolean())
     wrong_value("deconv_with_bias", with_bias, "true or false is wanted");
+  const Json& scratch_init = section.at("scratch_init");
+  if (scratch_init != "framework" && scratch_init != "small_normal") {
+    wrong_value("scratch_init", scratch_init, "\"framework\" or \"small_normal\" is wanted");
+  }
   return std::make_unique<PoseResNet>(
       PoseResNetOptions{.backbone = resnet_options(section),
                         .head = {.filters = integers_of(section, "deconv_filters"),
                                  .kernels = integers_of(section, "deconv_kernels"),
                                  .with_bias = with_bias.get<bool>(),
                                  .final_kernel = integer_of(section, "final_kernel")},
-                        .num_keypoints = num_keypoints});
+                        .num_keypoints = num_keypoints,
+                        .scratch_init = scratch_init == "framework" ? ScratchInit::framework
+                                                                    : ScratchInit::small_normal});
 }
 
 // A ResNet divides by 32, rounding up at each halving; each transposed convolution doubles.
@@ -108,7 +114,8 @@ constexpr Entry kNetworks[] = {
      build_pose_hrnet, pose_hrnet_heatmap_side},
     {"pose_resnet",
      R"({"depth": 50, "style": "pytorch", "width": 64, "deconv_filters": [256, 256, 256],
-         "deconv_kernels": [4, 4, 4], "deconv_with_bias": false, "final_kernel": 1})",
+         "deconv_kernels": [4, 4, 4], "deconv_with_bias": false, "final_kernel": 1,
+         "scratch_init": "framework"})",
      build_pose_resnet, pose_resnet_heatmap_side},
 };
 

@@ -23,7 +23,8 @@ std::int64_t head_channels(const PoseResNetOptions& options, const ResNet& backb
 }  // namespace
 
 PoseResNet::PoseResNet(const PoseResNetOptions& options)
-    : backbone_(options.backbone),
+    : scratch_init_(options.scratch_init),
+      backbone_(options.backbone),
       deconv_layers_(backbone_.out_channels(), options.head),
       final_layer_({.in_channels = head_channels(options, backbone_),
                     .out_channels = options.num_keypoints,
@@ -43,6 +44,14 @@ void PoseResNet::init(std::uint64_t seed) {
   nn::init_default(backbone_, seed);
   nn::init_small_normal(deconv_layers_, kHeadDeviation, seed, "deconv_layers.");
   nn::init_small_normal(final_layer_, kHeadDeviation, seed, "final_layer.");
+}
+
+void PoseResNet::init_from_scratch(std::uint64_t seed) {
+  if (scratch_init_ == ScratchInit::framework) return init(seed);
+  nn::init_default(final_layer_, seed, "final_layer.");  // of which only the bias stays
+  const Tensor bias = final_layer_.bias.clone();
+  nn::init_small_normal(*this, kHeadDeviation, seed);
+  final_layer_.bias.copy_from(bias);
 }
 
 }  // namespace akimbo::models

@@ -12,10 +12,16 @@
 
 namespace akimbo::models {
 
+// Weights of a training without ImageNet weights. The first publication refuses that; framework:
+// PyTorch's defaults below the head. small_normal, of HRNet's repository: N(0, 0.001^2) for every
+// convolution, the last one's bias at the framework's default.
+enum class ScratchInit { framework, small_normal };
+
 struct PoseResNetOptions {
   ResNetOptions backbone;
   DeconvHeadOptions head;
   std::int64_t num_keypoints = 17;
+  ScratchInit scratch_init = ScratchInit::framework;
 };
 
 class PoseResNet final : public Network {
@@ -27,11 +33,13 @@ class PoseResNet final : public Network {
   // Framework defaults for the backbone (an ImageNet checkpoint is loaded over it), N(0, 0.001^2)
   // for the head, as published.
   void init(std::uint64_t seed) override;
+  void init_from_scratch(std::uint64_t seed) override;
 
   [[nodiscard]] ResNet& backbone() { return backbone_; }
   [[nodiscard]] DeconvLayers& deconv_layers() { return deconv_layers_; }
 
  private:
+  ScratchInit scratch_init_;
   ResNet backbone_;
   DeconvLayers deconv_layers_;
   nn::Conv2d final_layer_;

@@ -73,6 +73,33 @@ TEST(Registry, HeadStartsSmallAndTheSeedDecides) {
   }
 }
 
+// Without ImageNet weights, HRNet's repository gives every convolution small normal weights; only
+// the last one's bias keeps the framework's default.
+TEST(Registry, SmallNormalIsForTrainingsFromScratchOnly) {
+  const Json section = {{"name", "pose_resnet"}, {"depth", 18},
+                        {"width", 16},           {"deconv_filters", {16}},
+                        {"deconv_kernels", {4}}, {"scratch_init", "small_normal"}};
+  const auto network = build_network(section, 4);
+  const auto largest = [&](const std::string& name) {
+    float worst = 0;
+    for (const auto& [known, tensor] : network->state()) {
+      if (known != name) continue;
+      for (const float v : tensor.values<float>()) worst = std::max(worst, std::abs(v));
+    }
+    return worst;
+  };
+  network->init(3);
+  EXPECT_GT(largest("layer3.0.conv1.weight"), 0.03F);  // U(+-1 / sqrt(32 9))
+  EXPECT_EQ(largest("final_layer.bias"), 0);
+  network->init_from_scratch(3);
+  EXPECT_LT(largest("layer3.0.conv1.weight"), 0.007F);
+  EXPECT_GT(largest("layer3.0.conv1.weight"), 0.002F);
+  EXPECT_LT(largest("deconv_layers.0.weight"), 0.007F);
+  EXPECT_GT(largest("final_layer.bias"), 0.05F);  // U(+-1 / sqrt(16))
+  EXPECT_LE(largest("final_layer.bias"), 0.25F);
+  EXPECT_EQ(largest("layer1.0.bn1.weight"), 1);
+}
+
 TEST(Registry, WrongSectionsAreExplained) {
   expect_refused(Json::object(), "\"name\"");
   expect_refused({{"name", "pose_resnt"}}, "'pose_resnet'");
@@ -86,6 +113,7 @@ TEST(Registry, WrongSectionsAreExplained) {
   expect_refused({{"name", "pose_resnet"}, {"deconv_filters", {256, 0, 256}}}, "at least 1");
   expect_refused({{"name", "pose_resnet"}, {"final_kernel", 5}}, "1 and 3");
   expect_refused({{"name", "pose_resnet"}, {"deconv_with_bias", 1}}, "true or false");
+  expect_refused({{"name", "pose_resnet"}, {"scratch_init", "zero"}}, "small_normal");
   expect_refused({{"name", "pose_hrnet"}, {"width", 0}}, "1 to 1024");
   expect_refused({{"name", "pose_hrnet"}, {"modules", {1, 4}}}, "stages 2, 3 and 4");
 }

@@ -1,7 +1,8 @@
 """Writes tests/data/topdown/pose_resnet.json with PyTorch, and compares a built akimbo with PyTorch.
 
     python tests/parity/make_pose_resnet_fixture.py                      the fixture
-    python tests/parity/make_pose_resnet_fixture.py --race build/akimbo  outputs of 18, 50, 101 in f32
+    python tests/parity/make_pose_resnet_fixture.py --race build/akimbo  outputs in f32
+    python tests/parity/make_pose_resnet_fixture.py --spread             how far f32 losses stray
 
 The fixture holds results of the plain definition in pose_resnet_torch.py in double precision, on
 weights and inputs regenerated from names: outputs in both modes, gradients, and losses of training.
@@ -58,7 +59,10 @@ def gradients(net):
 
 
 def losses(net, x, target, weight, steps, train):
-    model = network(net).train(train)
+    return training_losses(network(net).train(train), x, target, weight, steps)
+
+
+def training_losses(model, x, target, weight, steps):
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
     out = []
     for step in range(steps + 1):
@@ -70,6 +74,15 @@ def losses(net, x, target, weight, steps, train):
             loss.backward()
             adam.step()
     return out
+
+
+def training(net, steps):
+    """Losses before each of `steps` Adam steps and after the last, batch norms live and frozen."""
+    x = make_input("fixture_input", SHAPE).double()
+    target = make_input("fixture_target", (2, 17, 16, 16)).double()
+    weight = (make_input("fixture_weight", (2, 17, 1, 1)) > -0.5).double()
+    return {"net": net, "adam_losses": losses(net, x, target, weight, steps, True),
+            "frozen_adam_losses": losses(net, x, target, weight, steps, False)}
 
 
 def joint_targets(joints):
@@ -89,27 +102,47 @@ def joint_targets(joints):
 def reference_run(shared):
     """The Adam run of ResNet-50 in the shared reference data, computed again: the stored losses
     differ from it by 4e-5 after the third step, further than double precision explains."""
-    if not shared.exists():
+    if shared is None:
         return None
     joints = json.loads(shared.read_text())["joints"][:2]
     x = make_input("train_input", (2, 3, 128, 96)).double()
     return losses("resnet50", x, *joint_targets(joints), 5, True)
 
 
+def spread(shared):
+    """How far PyTorch's own f32 losses of the frozen ResNet-50 run stray from double."""
+    joints = json.loads(shared.read_text())["joints"][:2]
+    target, weight = joint_targets(joints)
+
+    def run(dtype, layout=torch.contiguous_format, seed=None):
+        x = make_input("train_input", (2, 3, 128, 96)).to(dtype)
+        if seed is not None:
+            noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+            x = x * (1 + 1e-7 * noise)
+        model = fill(PoseResNet(50)).to(dtype).eval().to(memory_format=layout)
+        return training_losses(model, x.contiguous(memory_format=layout), target.to(dtype),
+                               weight.to(dtype), 5)
+
+    exact = run(torch.float64)
+    for what, given in [("contiguous", {}), ("channels_last", {"layout": torch.channels_last}),
+                        *((f"input changed by 1e-7, seed {i}", {"seed": i}) for i in range(1, 4))]:
+        losses_here = run(torch.float32, **given)
+        print(what, " ".join(f"{(a - b) / b:.1e}" for a, b in zip(losses_here, exact)))
+
+
+def shared_run(root):
+    place = pathlib.Path("shared/data/golden/topdown/training_resnet.json")
+    return next((p for p in (root / ".." / place, root / ".." / ".." / place) if p.exists()), None)
+
+
 def make_fixture(root):
     path = root / "tests" / "data" / "topdown" / "pose_resnet.json"
-    x = make_input("fixture_input", SHAPE).double()
-    target = make_input("fixture_target", (2, 17, 16, 16)).double()
-    weight = (make_input("fixture_weight", (2, 17, 1, 1)) > -0.5).double()
-    shared = root / ".." / "shared" / "data" / "golden" / "topdown" / "training_resnet.json"
-    if not shared.exists():
-        shared = root / ".." / ".." / "shared" / "data" / "golden" / "topdown" / "training_resnet.json"
     content = {
         "what": __doc__.strip(), "torch": torch.__version__, "input": ["fixture_input", SHAPE],
-        "outputs": [outputs(net) for net in NETS], "gradients": [gradients("resnet18")],
-        "training": {"net": "resnet18", "adam_losses": losses("resnet18", x, target, weight, 3, True),
-                     "frozen_adam_losses": losses("resnet18", x, target, weight, 3, False)},
-        "resnet50_reference_run": reference_run(shared)}
+        "outputs": [outputs(net) for net in NETS],
+        "gradients": [gradients(net) for net in ("resnet18", "resnet50_caffe")],
+        "training": [training("resnet18", 3), training("resnet50_caffe", 5)],
+        "resnet50_reference_run": reference_run(shared_run(root))}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, separators=(",", ":")).replace('},"', '},\n"') + "\n")
 
@@ -118,15 +151,14 @@ def race(program):
     """Runs `akimbo run` and PyTorch in f32 on the same weights (a .pth) and input."""
     from safetensors.torch import load_file, save_file
     worst = 0.0
-    for depth in (18, 50, 101):
-        model = fill(PoseResNet(depth)).eval()
+    for depth, style in ((18, "pytorch"), (50, "pytorch"), (50, "caffe"), (101, "pytorch")):
+        model = fill(PoseResNet(depth, caffe=style == "caffe")).eval()
         x = make_input("race_input", (2, 3, 256, 192))
         with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             torch.save(model.state_dict(), folder / "net.pth")
             save_file({"input": x.contiguous()}, folder / "input.safetensors")
-            config = {"model": {"name": "pose_resnet", "depth": depth},
-                      "data": {"skeleton": "coco"}}
+            config = {"model": {"name": "pose_resnet", "depth": depth, "style": style}}
             (folder / "config.json").write_text(json.dumps(config))
             subprocess.run([program, "convert", folder / "net.pth", folder / "net.safetensors",
                             "--config", folder / "config.json"], check=True)
@@ -135,17 +167,21 @@ def race(program):
             ours = load_file(folder / "out.safetensors")["heatmaps"]
             distance = (ours - model(x)).abs().max().item()
         worst = max(worst, distance)
-        print(f"pose_resnet{depth}: largest difference {distance:.2e}")
+        print(f"pose_resnet{depth} {style}: largest difference {distance:.2e}")
     raise SystemExit(0 if worst <= 1e-4 else 1)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--race", metavar="AKIMBO", help="the program to compare with PyTorch")
+    parser.add_argument("--spread", action="store_true", help="PyTorch's own f32 losses in variants")
     args = parser.parse_args()
+    root = pathlib.Path(__file__).resolve().parents[2]
     if args.race:
         race(args.race)
-    make_fixture(pathlib.Path(__file__).resolve().parents[2])
+    if args.spread:
+        return spread(shared_run(root))
+    make_fixture(root)
 
 
 if __name__ == "__main__":

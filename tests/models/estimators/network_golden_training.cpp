@@ -128,6 +128,22 @@ void check_training_in_double(const TrainingRun& wanted) {
   EXPECT_EQ(count, 1);
 }
 
+namespace {
+
+// With batch statistics of few values a flipped ReLU grows from step to step: PyTorch's own f32
+// losses are up to 0.7 % off after the third.
+constexpr double kLiveRelative = 0.02;
+
+// With frozen ones too, in a deep network: PyTorch's f32 losses of ResNet-50 are 6e-5 off after the
+// first step and 3.5e-4 after the fifth in channels_last, or with inputs changed by 1e-7, though
+// 4e-7 in the stored run (tests/parity/make_pose_resnet_fixture.py --spread).
+double frozen_relative(const std::string& net, std::size_t step) {
+  if (net != "resnet50" || step == 0) return 1e-5;
+  return step < 5 ? 1e-4 : 1e-3;
+}
+
+}  // namespace
+
 void check_training_in_float(const std::string& file, const std::string& net, int steps) {
   const auto path = test_support::shared_path("data/golden/topdown/" + file);
   if (!path) GTEST_SKIP() << test_support::kNoSharedData;
@@ -139,11 +155,9 @@ void check_training_in_float(const std::string& file, const std::string& net, in
     for (std::size_t k = 0; k < losses.size(); ++k) {
       const double expected = run.at("losses_f64")[k];
       const double theirs = std::abs(run.at("losses_f32")[k].get<double>() - expected);
-      // With batch statistics of few values a flipped ReLU grows from step to step: PyTorch's own
-      // f32 losses are up to 0.7 % off after the third.
-      const bool chaotic = k >= 2 && !run.at("frozen_batch_norm").get<bool>();
-      const double tolerance = std::max((chaotic ? 0.02 : 1e-5) * expected, 4 * theirs);
-      EXPECT_NEAR(losses[k], expected, tolerance)
+      const bool is_frozen = run.at("frozen_batch_norm").get<bool>();
+      const double relative = is_frozen ? frozen_relative(net, k) : k < 2 ? 1e-5 : kLiveRelative;
+      EXPECT_NEAR(losses[k], expected, std::max(relative * expected, 4 * theirs))
           << net << " " << run.at("optimizer") << " loss " << k;
     }
   }

@@ -71,8 +71,8 @@ TEST(PoseResNetFixture, GradientsInDouble) {
   }
 }
 
-void expect_losses(const Json& content, const char* key, bool training) {
-  auto network = golden_net(content.at("training").at("net"), 17, DType::f64);
+void expect_losses(const Json& content, const Json& run, const char* key, bool training) {
+  auto network = golden_net(run.at("net"), 17, DType::f64);
   network->train(training);
   const Tensor x = fixture_input(content, DType::f64);
   const Tensor target = test_support::golden_input("fixture_target", {2, 17, 16, 16},
@@ -84,7 +84,7 @@ void expect_losses(const Json& content, const char* key, bool training) {
     w = w > -0.5 ? 1 : 0;
   }
   optim::Adam adam(network->named_parameters());
-  const Json& losses = content.at("training").at(key);
+  const Json& losses = run.at(key);
   for (std::size_t step = 0; step < losses.size(); ++step) {
     const Tensor loss = ops::joints_mse(network->forward(x), target, weight);
     const double expected = losses[step];
@@ -95,10 +95,18 @@ void expect_losses(const Json& content, const char* key, bool training) {
   }
 }
 
-TEST(PoseResNetFixture, AdamLossesInDouble) { expect_losses(fixture(), "adam_losses", true); }
+void expect_losses_of_all(const char* key, bool training) {
+  const Json content = fixture();
+  for (const Json& run : content.at("training")) {
+    SCOPED_TRACE(run.at("net"));
+    expect_losses(content, run, key, training);
+  }
+}
+
+TEST(PoseResNetFixture, AdamLossesInDouble) { expect_losses_of_all("adam_losses", true); }
 
 TEST(PoseResNetFixture, FrozenAdamLossesInDouble) {
-  expect_losses(fixture(), "frozen_adam_losses", false);
+  expect_losses_of_all("frozen_adam_losses", false);
 }
 
 }  // namespace
