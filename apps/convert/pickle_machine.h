@@ -1,5 +1,5 @@
-// The state of the pickle machine, shared by its two sources: opcodes (pickle.cpp) and the meaning
-// of the allowed names (pickle_objects.cpp). Not for use elsewhere.
+// The state of the pickle machine, shared by its sources: opcodes (pickle.cpp) and the meaning of
+// the allowed names (pickle_objects.cpp, pickle_tensors.cpp). Not for use elsewhere.
 #pragma once
 
 #include <string>
@@ -42,7 +42,6 @@ class PickleMachine {
 
   // ---- pickle_objects.cpp ----
   void push_global(const std::string& module, const std::string& name);
-  void push_persistent(Value* id);
   void reduce();
   void new_object();
   void build();
@@ -52,6 +51,9 @@ class PickleMachine {
   Value* make_set(const Value& arguments);
   Value* encode_text(const Value& arguments);
   Value* make_device(const Value& arguments);
+
+  // ---- pickle_tensors.cpp ----
+  void push_persistent(Value* id);
   Value* make_tensor(const Value& arguments, bool with_dtype);
   Value* make_numpy_scalar(const Value& arguments);
   void build_parameter(Value& parameter, const Value& state);
