@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/command.h"
 #include "apps/common/network.h"
 #include "apps/config/config.h"
 
@@ -15,16 +16,28 @@ struct LoadedModel {
   Skeleton skeleton;
   std::unique_ptr<models::Network> network;  // on the device, in evaluation mode
   std::string weights_path;                  // empty: fresh weights
+  std::vector<std::string> notes;            // what was loaded and how, for the user
 };
 
 struct ModelSource {
-  std::string model;  // a model file of ours, a config file, or the name of a shipped config
-  std::string init;   // weights for a config
+  std::string model;  // a checkpoint (ours or PyTorch's), a config file, or a shipped config's name
+  std::string config;  // of a checkpoint: in place of the one that it carries, if any
+  std::string init;    // weights for a config
   std::vector<std::string> overrides;  // --set
+
+  // --config, --init and --set of a command that takes MODEL.
+  void declare(Options& options);
 };
 
-// Throws ConfigError when a config comes without weights and `needs_weights`.
+// Throws ConfigError when a config comes without weights and `needs_weights`, when a checkpoint
+// comes without a config, and when checkpoint and config disagree about the order of colours.
 [[nodiscard]] LoadedModel load_model(const ModelSource& source, Device device = kCpu,
                                      bool needs_weights = true);
+
+// The config and skeleton that load_model would take; weights are not read into a network.
+[[nodiscard]] LoadedModel load_model_config(const ModelSource& source);
+
+// load_model's notes on stderr.
+void print_notes(const LoadedModel& model);
 
 }  // namespace akimbo::apps

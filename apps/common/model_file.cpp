@@ -4,13 +4,14 @@ namespace akimbo::apps {
 
 namespace {
 
-const std::string& metadata_of(const io::SafetensorsFile& file, const std::string& key) {
-  const auto found = file.metadata().find(key);
-  if (found == file.metadata().end()) {
+const std::string& text_of(const io::Metadata& metadata, const std::string& key,
+                           const std::string& where) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) {
     throw_error<FileError>(
-        "[model] {} has no {} in its metadata, so it is no akimbo model file; give the config that "
-        "it belongs to: CONFIG --init {}",
-        file.path().string(), key, file.path().string());
+        "[model] {} does not say what network it is of (no {} in its metadata); name its config: "
+        "--config CONFIG (`akimbo configs` lists the shipped ones)",
+        where, key);
   }
   return found->second;
 }
@@ -25,19 +26,18 @@ io::Metadata model_metadata(const ModelInfo& info) {
   return metadata;
 }
 
-ModelInfo read_model_info(const io::SafetensorsFile& file) {
-  const std::string where = file.path().string();
+ModelInfo read_model_info(const io::Metadata& metadata, const std::string& where) {
   ModelInfo info;
   try {
     info.config =
-        config_from_json(io::parse_json(metadata_of(file, "config"), where + " (config)"));
+        config_from_json(io::parse_json(text_of(metadata, "config", where), where + " (config)"));
   } catch (const ConfigError& e) {
     throw_error<FileError>("[model] the config inside {} is not for this version: {}", where,
                            e.what());
   }
-  info.skeleton = parse_skeleton(metadata_of(file, "skeleton"), where + " (skeleton)");
-  const auto training = file.metadata().find("training");
-  if (training != file.metadata().end()) {
+  info.skeleton = parse_skeleton(text_of(metadata, "skeleton", where), where + " (skeleton)");
+  const auto training = metadata.find("training");
+  if (training != metadata.end()) {
     info.training = io::parse_json(training->second, where + " (training)");
   }
   return info;

@@ -23,8 +23,9 @@ struct ModelInfo {
 
 [[nodiscard]] io::Metadata model_metadata(const ModelInfo& info);
 
-// Throws FileError when the file carries no config of ours or a damaged one.
-[[nodiscard]] ModelInfo read_model_info(const io::SafetensorsFile& file);
+// Of the metadata of the file at `where`. Throws FileError when they hold no config of ours or a
+// damaged one.
+[[nodiscard]] ModelInfo read_model_info(const io::Metadata& metadata, const std::string& where);
 
 // The weights to predict with: the averaged ones where the file has them.
 [[nodiscard]] io::NamedTensors read_weights(const io::SafetensorsFile& file);

@@ -1,27 +1,11 @@
 #include "apps/common/network.h"
 
-#include "apps/convert/convert.h"
-
 namespace akimbo::apps {
 
 std::unique_ptr<models::Network> make_network(const Config& config, const Skeleton& skeleton) {
   auto network = models::build_network(config.model, skeleton.num_keypoints());
   network->init(config.train.seed);
   return network;
-}
-
-std::string load_weights(models::Network& network, const std::string& path, bool strict) {
-  const convert::Weights weights = convert::read_weights(path);
-  const auto report = network.load_state(weights.tensors, strict, path);
-  if (report.loaded.empty()) {
-    throw_error<FileError>(
-        "[init] none of the {} tensors in {} belongs to this network; is it the "
-        "checkpoint of another model?",
-        weights.tensors.size(), path);
-  }
-  return fmt::format("{}: {} tensors loaded; {} left as they were, {} of the file not used", path,
-                     report.loaded.size(), report.missing.size() + report.mis_shaped.size(),
-                     report.unexpected.size());
 }
 
 HeatmapCodec make_codec(const Config& config) {

@@ -26,9 +26,4 @@ namespace akimbo::apps {
                                                                optim::NamedTensors parameters);
 [[nodiscard]] optim::ScheduleOptions make_schedule(const TrainConfig& config);
 
-// Weights from a safetensors file or a PyTorch checkpoint into the network. `strict` refuses
-// missing and unexpected names; otherwise what fits is taken (a backbone's weights under a fresh
-// head), and FileError is thrown only if nothing fits. Returns a line that says what was loaded.
-std::string load_weights(models::Network& network, const std::string& path, bool strict);
-
 }  // namespace akimbo::apps

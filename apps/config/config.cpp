@@ -66,7 +66,8 @@ void describe(Fields& f, AugmentConfig& c) {
 
 template <typename Fields>
 void describe(Fields& f, LossConfig& c) {
-  f.field("type", c.type, one_of(Names{"joints_mse"}));
+  f.field("type", c.type, one_of(Names{"joints_mse", "joints_ohkm"}));
+  f.field("top_k", c.top_k, at_least(1));
   f.field("use_target_weight", c.use_target_weight);
   f.field("use_keypoint_weights", c.use_keypoint_weights);
 }

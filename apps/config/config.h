@@ -55,7 +55,8 @@ struct AugmentConfig {
 };
 
 struct LossConfig {
-  std::string type = "joints_mse";
+  std::string type = "joints_mse";  // joints_mse, joints_ohkm: of each image's hardest keypoints
+  int top_k = 8;                    // joints_ohkm: how many
   bool use_target_weight = true;
   bool use_keypoint_weights = false;  // the skeleton's weights, entering squared as published
 };

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kMaxExtends = 2;
+constexpr int kMaxExtends = 3;  // a shipped config is two deep at most, and a user extends it
 
 // Beside an installed program (PREFIX/bin, PREFIX/share), then where it was built from;
 // AKIMBO_CONFIGS goes before both.
@@ -27,6 +27,31 @@ std::vector<fs::path> config_folders() {
   folders.emplace_back(fs::path(AKIMBO_SOURCE_DIR) / "apps/configs");
   std::erase_if(folders, [&](const fs::path& folder) { return !fs::is_directory(folder, error); });
   return folders;
+}
+
+// The shipped config of that name, with or without ".json"; empty when there is none.
+fs::path shipped_config(const std::string& name) {
+  std::error_code error;
+  for (const fs::path& folder : config_folders()) {
+    for (const fs::path& candidate : {folder / name, folder / (name + ".json")}) {
+      if (fs::is_regular_file(candidate, error)) return candidate;
+    }
+  }
+  return {};
+}
+
+// What "extends" names: a file beside `path`, else a shipped config.
+fs::path extended_config(const fs::path& path, const std::string& name) {
+  std::error_code error;
+  const fs::path beside = path.parent_path() / name;
+  if (fs::is_regular_file(beside, error)) return beside;
+  if (const fs::path shipped = shipped_config(name); !shipped.empty()) return shipped;
+  const std::string nearest = nearest_name(name, list_configs());
+  throw_error<ConfigError>(
+      "[config] {} extends {}, which is neither a file beside it nor a shipped config{}",
+      path.string(), name,
+      nearest.empty() ? "; `akimbo configs` lists them"
+                      : fmt::format("; did you mean {}?", nearest));
 }
 
 Json read_config_json(const fs::path& path) {
@@ -64,14 +89,16 @@ Json read_extended(const fs::path& path, int depth) {
   const auto extends = json.find("extends");
   if (extends == json.end()) return json;
   if (!extends->is_string()) {
-    throw_error<ConfigError>("[config] extends in {} is {}, wanted the path of a config file",
-                             path.string(), extends->dump());
+    throw_error<ConfigError>(
+        "[config] extends in {} is {}, wanted the path of a config file or the name of a shipped "
+        "config",
+        path.string(), extends->dump());
   }
   if (depth == kMaxExtends) {
-    throw_error<ConfigError>("[config] {} extends a third time; {} levels are the limit",
+    throw_error<ConfigError>("[config] {} extends once more; {} levels are the limit",
                              path.string(), kMaxExtends);
   }
-  Json base = read_extended(path.parent_path() / extends->get<std::string>(), depth + 1);
+  Json base = read_extended(extended_config(path, extends->get<std::string>()), depth + 1);
   json.erase("extends");
   // merge_patch merges objects by key and replaces all else; its null would erase a key, and no
   // setting is null, so a null is refused here and not lost.
@@ -104,11 +131,7 @@ std::vector<std::string> list_configs() {
 fs::path find_config(const std::string& name) {
   std::error_code error;
   if (fs::is_regular_file(name, error)) return name;
-  for (const fs::path& folder : config_folders()) {
-    for (const fs::path& candidate : {folder / name, folder / (name + ".json")}) {
-      if (fs::is_regular_file(candidate, error)) return candidate;
-    }
-  }
+  if (const fs::path shipped = shipped_config(name); !shipped.empty()) return shipped;
   const std::string nearest = nearest_name(name, list_configs());
   throw_error<ConfigError>("[config] there is no file {} here and no shipped config of that name{}",
                            name,

@@ -16,8 +16,9 @@ namespace akimbo::apps {
 // Every shipped config, relative to its folder, sorted.
 [[nodiscard]] std::vector<std::string> list_configs();
 
-// Reads `path`, merges it over the file that its "extends" names (relative to its own folder; two
-// levels at most), then applies `overrides` ("a.b=value"; the value is JSON, or else a text).
+// Reads `path`, merges it over the file that its "extends" names (relative to its own folder, else
+// a shipped config by its name; three levels at most), then applies `overrides` ("a.b=value"; the
+// value is JSON, or else a text).
 // A relative data.root counts from the folder of the file that states it.
 // Throws ConfigError with file, key, and remedy.
 [[nodiscard]] Config load_config(const std::filesystem::path& path,

@@ -91,18 +91,6 @@ std::string keys_of(const Value& root) {
   return text.empty() ? "an empty dict" : "the keys " + text;
 }
 
-bool is_buffer(std::string_view name) {
-  return name.ends_with("running_mean") || name.ends_with("running_var") ||
-         name.ends_with("num_batches_tracked");
-}
-
-double number_of(const TorchFile& file, const Value& value) {
-  if (value.is(ValueKind::integer)) return static_cast<double>(value.integer);
-  if (value.is(ValueKind::real)) return value.real;
-  const TensorRecord* record = file.pickle().tensor_of(value);
-  return record && record->numel() == 1 ? file.tensor(value).item() : 0;
-}
-
 }  // namespace
 
 StateDict find_state_dict(const TorchFile& file, const std::string& key) {
@@ -137,53 +125,6 @@ Tensor read_tensor(const TorchFile& file, const StateDict::Entry& entry) {
   } catch (const FileError& e) {
     throw_error<FileError>("{} (tensor {})", e.what(), entry.name);
   }
-}
-
-std::vector<OptimizerEntry> read_optimizer(const TorchFile& file, const StateDict& dict) {
-  const Value* optimizer = file.root().find("optimizer");
-  if (!optimizer) optimizer = file.root().find("optimizer_weight");
-  if (!optimizer) optimizer = file.root().find("optimizer_state_dict");
-  const Value* state = optimizer ? optimizer->find("state") : nullptr;
-  const Value* groups = optimizer ? optimizer->find("param_groups") : nullptr;
-  if (!state || !groups || !groups->is(ValueKind::list)) return {};
-  std::vector<std::string> parameters;
-  for (const StateDict::Entry& entry : dict.entries) {
-    if (!is_buffer(entry.name)) parameters.push_back(entry.name);
-  }
-  std::unordered_map<std::int64_t, std::string> by_id;
-  std::size_t num_ids = 0;
-  for (const Value* group : groups->items) {
-    const Value* ids = group->find("params");
-    if (!ids) continue;
-    for (const Value* id : ids->items) {
-      if (num_ids < parameters.size()) by_id[id->integer] = parameters[num_ids];
-      ++num_ids;
-    }
-  }
-  if (num_ids != parameters.size()) {
-    throw_error<FileError>("[torch] {}: the optimizer has {} parameters, the weights {}",
-                           file.path().string(), num_ids, parameters.size());
-  }
-  std::vector<OptimizerEntry> entries;
-  for (std::size_t i = 0; i + 1 < state->items.size(); i += 2) {
-    const auto known = by_id.find(state->items[i]->integer);
-    if (known == by_id.end()) {
-      throw_error<FileError>("[torch] {}: the optimizer keeps state of an unknown parameter",
-                             file.path().string());
-    }
-    OptimizerEntry entry{.parameter = known->second};
-    const Value& fields = *state->items[i + 1];
-    for (std::size_t k = 0; k + 1 < fields.items.size(); k += 2) {
-      const Value& field = *fields.items[k + 1];
-      if (fields.items[k]->text == "step") {
-        entry.step = number_of(file, field);
-      } else if (file.pickle().tensor_of(field)) {
-        entry.tensors.emplace_back(fields.items[k]->utf8(), &field);
-      }
-    }
-    entries.push_back(std::move(entry));
-  }
-  return entries;
 }
 
 namespace {

@@ -1,5 +1,5 @@
-// What a PyTorch checkpoint holds besides bytes: where in its tree the weights are, and what else
-// a training run left there.
+// What a PyTorch checkpoint holds besides bytes: where in its tree the weights are, and the tree
+// itself in words. What a training left there is in training_state.h.
 #pragma once
 
 #include <optional>
@@ -31,19 +31,6 @@ struct StateDict {
 
 // The tensor in PyTorch's axis order; messages name it.
 [[nodiscard]] Tensor read_tensor(const TorchFile& file, const StateDict::Entry& entry);
-
-// One parameter's moments, as Adam (exp_avg, exp_avg_sq) or SGD (momentum_buffer) keep them.
-struct OptimizerEntry {
-  std::string parameter;
-  double step = 0;
-  std::vector<std::pair<std::string, const Value*>> tensors;
-};
-
-// The entries of the checkpoint's optimizer state by parameter name: ids stand for parameters in
-// the order of the state dict without its buffers. Empty when there is no such state; throws
-// FileError when it does not belong to these weights.
-[[nodiscard]] std::vector<OptimizerEntry> read_optimizer(const TorchFile& file,
-                                                         const StateDict& dict);
 
 // Everything in the tree as JSON; tensors as {"dtype", "shape"}. Bounded: what is nested deeply,
 // long or seen before is abbreviated.

@@ -7,8 +7,10 @@
 #include <optional>
 
 #include "apps/convert/stored_zip.h"
+#include "apps/convert/torch_write.h"
 #include "engine/core/error.h"
 #include "engine/io/file.h"
+#include "engine/io/json.h"
 
 namespace akimbo::convert {
 
@@ -171,6 +173,24 @@ bool read_byte_order(const StoredZip& zip, const std::string& root, const std::s
   return order == "big";
 }
 
+// A record of our own, which PyTorch passes over: an object of texts.
+io::Metadata read_metadata(const StoredZip& zip, const std::string& root,
+                           const std::string& where) {
+  constexpr std::uint64_t kMaxBytes = 16u << 20;
+  const StoredZip::Member* member = zip.find(root + "/" + kMetadataRecord);
+  if (!member || member->num_bytes > kMaxBytes) return {};
+  const std::string place = where + ", record " + kMetadataRecord;
+  const Json json = io::parse_json(zip.read(*member), place);
+  io::Metadata metadata;
+  if (json.is_object()) {
+    for (const auto& [key, value] : json.items()) {
+      if (value.is_string()) metadata.emplace(key, value.get<std::string>());
+    }
+  }
+  if (metadata.empty()) throw_error<FileError>("[torch] {}: no object of texts", place);
+  return metadata;
+}
+
 std::int64_t read_integer(ByteReader& reader, const char* what) {
   const Pickle pickle = read_pickle(reader);
   if (!pickle.root->is(ValueKind::integer)) reader.fail(fmt::format("{} is no number", what));
@@ -306,6 +326,7 @@ void TorchFile::open_zip(const PickleOptions& options) {
   elements_ = std::make_unique<ZipElements>(pickle_, zip, std::move(members), where,
                                             std::filesystem::file_size(path_, ignored));
   elements_->set_big_endian(read_byte_order(*zip, root, where));
+  metadata_ = read_metadata(*zip, root, where);
 }
 
 // Five pickles (magic number, protocol, facts about the writer, tree, storage keys), then elements.

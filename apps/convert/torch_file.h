@@ -10,6 +10,7 @@
 
 #include "apps/convert/pickle.h"
 #include "engine/core/tensor.h"
+#include "engine/io/safetensors.h"
 
 namespace akimbo::convert {
 
@@ -25,6 +26,8 @@ class TorchFile {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   // "PyTorch zip" or "PyTorch legacy".
   [[nodiscard]] const std::string& format() const { return format_; }
+  // What akimbo wrote beside the weights (torch_write.h); empty for files of others.
+  [[nodiscard]] const io::Metadata& metadata() const { return metadata_; }
   [[nodiscard]] const Pickle& pickle() const { return pickle_; }
   [[nodiscard]] const Value& root() const { return *pickle_.root; }
 
@@ -45,6 +48,7 @@ class TorchFile {
 
   std::filesystem::path path_;
   std::string format_;
+  io::Metadata metadata_;
   Pickle pickle_;
   std::unique_ptr<Elements> elements_;
 };

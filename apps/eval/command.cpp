@@ -89,19 +89,10 @@ void make_report(const Arguments& arguments, const std::string& model, const Con
   fmt::print("{}: the report\n", arguments.report);
 }
 
-// What goes with existing results: where the annotations are, and their skeleton.
-std::pair<Config, Skeleton> setting_of_results(const ModelSource& source) {
-  if (source.model.ends_with(".safetensors")) {
-    LoadedModel model = load_model(source);
-    return {std::move(model.config), std::move(model.skeleton)};
-  }
-  Config config = load_config(find_config(source.model), source.overrides);
-  Skeleton skeleton = datasets::skeleton_by_name(config.skeleton);
-  return {std::move(config), std::move(skeleton)};
-}
-
 int score_file(const Arguments& arguments, const std::vector<Gate>& gates) {
-  auto [config, skeleton] = setting_of_results(arguments.source);
+  LoadedModel setting = load_model_config(arguments.source);
+  Config& config = setting.config;
+  const Skeleton& skeleton = setting.skeleton;
   apply_arguments(arguments, config);
   const auto benchmark = open_benchmark(config, skeleton);
   if (!benchmark->labelled()) {
@@ -119,6 +110,7 @@ int score_file(const Arguments& arguments, const std::vector<Gate>& gates) {
 
 int evaluate_model(const Arguments& arguments, Device device, const std::vector<Gate>& gates) {
   LoadedModel model = load_model(arguments.source, device);
+  print_notes(model);
   apply_arguments(arguments, model.config);
   const DatasetConfig& set = model.config.data.val;
   const auto dataset = open_dataset(model.config, set, model.skeleton, Use::evaluate);
@@ -172,7 +164,7 @@ Command eval_command() {
           [](Options& options) {
             const auto arguments = std::make_shared<Arguments>();
             options.argument("MODEL", arguments->source.model,
-                             "a model file, or a config (with --init or --results)");
+                             "a checkpoint, or a config (with --init or --results)");
             options.option("--data", arguments->data, "folder of the data; over data.root");
             options.option("--boxes", arguments->boxes,
                            "detections to start from in place of the annotated boxes");
@@ -185,8 +177,7 @@ Command eval_command() {
             options.option("--require", arguments->gates,
                            "exit with 6 unless METRIC=LEAST holds, such as AP=0.7");
             options.flag("--flip", arguments->flip, "average with the mirrored picture");
-            options.option("--init", arguments->source.init, "weights for a config");
-            options.option("--set", arguments->source.overrides, "change a setting: a.b=value");
+            arguments->source.declare(options);
             arguments->run.declare(options);
             return [arguments] { return run(*arguments); };
           }};

@@ -4,12 +4,12 @@
 
 #include "apps/common/batch_feed.h"
 #include "apps/common/data.h"
+#include "apps/common/heatmap_loss.h"
 #include "apps/common/network.h"
 #include "apps/common/progress.h"
 #include "apps/predict/top_down.h"
 #include "apps/train/average.h"
 #include "engine/autograd/node.h"
-#include "engine/ops/loss.h"
 #include "engine/pose/heatmap_decode.h"
 
 namespace akimbo::apps {
@@ -37,8 +37,7 @@ void collect_poses(const datasets::Batch& batch, const Tensor& keypoints,
 void measure_loss(const DeviceBatch& batch, const Tensor& heatmaps, const LossConfig& loss,
                   PassResult& result) {
   const autograd::NoGrad no_grad;
-  const Tensor value =
-      ops::joints_mse(heatmaps, batch.target, loss.use_target_weight ? batch.weight : Tensor());
+  const Tensor value = heatmap_loss(loss, heatmaps, batch.target, batch.weight);
   result.loss.add(value.item(), static_cast<double>(batch.input.dim(0)));
   const HeatmapAccuracy accuracy = heatmap_accuracy(heatmaps, batch.target);
   result.accuracy.add(accuracy.average, accuracy.num_keypoints);

@@ -8,6 +8,7 @@
 #include "apps/convert/convert.h"
 #include "apps/convert/state_dict.h"
 #include "apps/convert/torch_file.h"
+#include "apps/convert/training_state.h"
 #include "engine/core/error.h"
 #include "engine/io/safetensors.h"
 

@@ -107,6 +107,7 @@ int run(const Arguments& arguments) {
   check(arguments, inputs);
   const PredictOptions options = options_of(arguments);
   LoadedModel model = load_model(arguments.source, device);
+  print_notes(model);
   if (arguments.flip) model.config.eval.flip_test = true;
   prepare_output_folder(options.out);
   Predictor predictor(options, std::move(model), device);
@@ -146,7 +147,7 @@ Command predict_command() {
       "akimbo predict model.safetensors 'photos/*.jpg' clip.mp4 --boxes detections.json --out out",
       [](Options& options) {
         const auto arguments = std::make_shared<Arguments>();
-        options.argument("MODEL", arguments->source.model, "a model file, or a config");
+        options.argument("MODEL", arguments->source.model, "a checkpoint, or a config (with --init)");
         options.argument("INPUT", arguments->inputs,
                          "pictures, videos (with ffmpeg installed), folders of them, or patterns "
                          "such as 'a/*.jpg'");
@@ -162,8 +163,7 @@ Command predict_command() {
                        "COCO results of the pictures; default OUT/results.json");
         options.flag("--flip", arguments->flip, "average with the mirrored picture");
         declare_drawing(options, *arguments);
-        options.option("--init", arguments->source.init, "weights for a config");
-        options.option("--set", arguments->source.overrides, "change a setting: a.b=value");
+        arguments->source.declare(options);
         arguments->run.declare(options);
         return [arguments] { return run(*arguments); };
       }};

@@ -74,6 +74,7 @@ int run(const Arguments& arguments) {
   const std::string layout = layout_of(file);
   const Tensor input = read_input(file, layout);
   const LoadedModel model = load_model(arguments.source, device);
+  print_notes(model);
   NetworkRunner runner(*model.network, model.config.eval, device);
   Tensor heatmaps = runner.forward(input.to(device)).to(kCpu);
   if (layout == "NCHW") heatmaps = permute(heatmaps, {0, 3, 1, 2});
@@ -91,13 +92,13 @@ Command run_command() {
           "akimbo run model.safetensors input.safetensors output.safetensors",
           [](Options& options) {
             const auto arguments = std::make_shared<Arguments>();
-            options.argument("MODEL", arguments->source.model, "a model file, or a config");
+            options.argument("MODEL", arguments->source.model,
+                             "a checkpoint, or a config (with --init)");
             options.argument("INPUT", arguments->input,
                              "safetensors file with the tensor `input`, f32; its metadata key "
                              "layout is NCHW (default) or NHWC");
             options.argument("OUTPUT", arguments->output, "safetensors file to write");
-            options.option("--init", arguments->source.init, "weights for a config");
-            options.option("--set", arguments->source.overrides, "change a setting: a.b=value");
+            arguments->source.declare(options);
             arguments->run.declare(options);
             return [arguments] { return run(*arguments); };
           }};

@@ -3,6 +3,7 @@
 
 #include "apps/cli.h"
 #include "apps/commands.h"
+#include "apps/common/load_weights.h"
 #include "apps/common/output_folder.h"
 #include "apps/common/run_options.h"
 #include "apps/config/load.h"
@@ -57,7 +58,11 @@ int run(const Arguments& arguments) {
   prepare_output_folder(out);
   fmt::print(stderr, "config {}:\n{}\n", path.string(), config_to_json(config).dump(1));
   write_output([&] { io::write_json(out / "config.json", config_to_json(config)); });
-  return train(config, {out, arguments.init, arguments.resume, device});
+  return train(config, {.out = out,
+                        .init = arguments.init,
+                        .color_is_chosen = chooses_color(arguments.overrides),
+                        .resume = arguments.resume,
+                        .device = device});
 }
 
 }  // namespace

@@ -133,7 +133,7 @@ void TrainState::save_best(const std::filesystem::path& path) const {
 
 std::vector<std::string> TrainState::resume(const std::filesystem::path& path) {
   const io::SafetensorsFile file(path);
-  const ModelInfo info = read_model_info(file);
+  const ModelInfo info = read_model_info(file.metadata(), path.string());
   const Json before = config_to_json(info.config);
   const Json now = config_to_json(config_);
   std::vector<std::string> notes;

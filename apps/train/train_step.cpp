@@ -2,9 +2,9 @@
 
 #include <cmath>
 
+#include "apps/common/heatmap_loss.h"
 #include "apps/common/precision.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/loss.h"
 #include "engine/optim/gradients.h"
 
 namespace akimbo::apps {
@@ -20,7 +20,7 @@ TrainStep::Outputs TrainStep::compute(const Inputs& inputs, Way way) {
   Outputs outputs;
   const Tensor x = ops::cast(inputs.input, activation_dtype(config_.precision));
   const Tensor output = ops::cast(state_.network().forward(x), DType::f32);
-  const Tensor loss = ops::joints_mse(output, inputs.target, inputs.weight);
+  const Tensor loss = heatmap_loss(state_.config().loss, output, inputs.target, inputs.weight);
   optim::LossScale* scale = state_.loss_scale();
   if (scale != nullptr) {
     loss.backward(scale->seed());
@@ -50,7 +50,7 @@ bool TrainStep::can_replay(const Inputs& inputs) const {
 
 void TrainStep::capture(const Inputs& inputs) {
   const auto buffer = [](const Tensor& like) {
-    return like.defined() ? Tensor::empty(like.shape(), like.dtype(), like.device()) : Tensor();
+    return Tensor::empty(like.shape(), like.dtype(), like.device());
   };
   recorded_inputs_ = {buffer(inputs.input), buffer(inputs.target), buffer(inputs.weight)};
   auto graph = std::make_unique<Graph>(state_.device());
@@ -62,8 +62,7 @@ void TrainStep::run(const DeviceBatch& batch, double learning_rate) {
   use_precision(config_.precision);
   optim::Optimizer& optimizer = state_.optimizer();
   optimizer.set_learning_rate(learning_rate);
-  const bool weighted = state_.config().loss.use_target_weight;
-  const Inputs inputs{batch.input, batch.target, weighted ? batch.weight : Tensor()};
+  const Inputs inputs{batch.input, batch.target, batch.weight};
   // The first step runs without a graph: what is made at first use is there then.
   const bool full = inputs.input.dim(0) == config_.batch_size;
   if (graph_ == nullptr && use_graph_ && has_run_ && full) {
@@ -73,7 +72,7 @@ void TrainStep::run(const DeviceBatch& batch, double learning_rate) {
   if (can_replay(inputs)) {
     recorded_inputs_.input.copy_from(inputs.input);
     recorded_inputs_.target.copy_from(inputs.target);
-    if (inputs.weight.defined()) recorded_inputs_.weight.copy_from(inputs.weight);
+    recorded_inputs_.weight.copy_from(inputs.weight);
     optimizer.begin_step();
     graph_->replay();
     now_ = recorded_;

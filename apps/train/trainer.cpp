@@ -8,6 +8,7 @@
 #include "apps/cli.h"
 #include "apps/common/batch_feed.h"
 #include "apps/common/data.h"
+#include "apps/common/load_weights.h"
 #include "apps/common/output_folder.h"
 #include "apps/common/stop_signal.h"
 #include "apps/draw/debug_pictures.h"
@@ -59,6 +60,7 @@ class Trainer {
 
  private:
   void begin();
+  [[nodiscard]] std::vector<std::string> begin_weights();
   void train_epoch();
   void train_step(const DeviceBatch& batch, BatchFeed& feed, StepReport& report);
   void record(const TrainStep::Result& result, const DeviceBatch& batch, StepReport& report);
@@ -98,6 +100,22 @@ Trainer::Trainer(const Config& config, const TrainOptions& options)
       benchmark_->labelled() ? config.data.train.annotations : config.data.val.annotations);
 }
 
+std::vector<std::string> Trainer::begin_weights() {
+  if (options_.init.empty()) {
+    state_.network().init_from_scratch(config_.train.seed);
+    return {};
+  }
+  const convert::Weights weights = convert::read_weights(options_.init);
+  auto notes = load_weights(state_.network(), weights, config_,
+                            {.strict = false, .color_is_chosen = options_.color_is_chosen});
+  if (weights.has_training) {
+    notes.emplace_back(
+        "  the file also holds the state of a training, which --init leaves out; `akimbo convert` "
+        "makes a checkpoint of it that --resume goes on from");
+  }
+  return notes;
+}
+
 void Trainer::begin() {
   std::vector<std::string> notes;
   if (options_.resume) {
@@ -105,8 +123,8 @@ void Trainer::begin() {
     saved_step_ = state_.step;
     notes.insert(notes.begin(), fmt::format("going on at epoch {}, batch {} (step {})",
                                             state_.epoch, state_.batch, state_.step));
-  } else if (!options_.init.empty()) {
-    notes.push_back(load_weights(state_.network(), options_.init, false));
+  } else {
+    notes = begin_weights();
     state_.restart_average();
   }
   fmt::print(stderr, "{} parameters; {} pictures of people to train on, {} to validate; {} ({})\n",

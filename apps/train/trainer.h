@@ -12,8 +12,9 @@ namespace akimbo::apps {
 
 struct TrainOptions {
   std::filesystem::path out;
-  std::string init;     // weights to begin from; empty: fresh ones
-  bool resume = false;  // go on from OUT/checkpoint_last.safetensors
+  std::string init;              // weights to begin from; empty: fresh ones
+  bool color_is_chosen = false;  // data.color was set on the command line (load_weights.h)
+  bool resume = false;           // go on from OUT/checkpoint_last.safetensors
   Device device;
 };
 

@@ -49,7 +49,7 @@ TEST(Config, NamesTheKeyOfAWrongTypeOrRange) {
   EXPECT_EQ(error_of(R"({"model": {"deph": 50}})"),
             "[config] unknown key model.deph; did you mean model.depth?");
   EXPECT_EQ(error_of(R"({"loss": {"type": "mse"}})"),
-            "[config] loss.type is \"mse\", wanted one of joints_mse");
+            "[config] loss.type is \"mse\", wanted one of joints_mse, joints_ohkm");
   EXPECT_EQ(error_of(R"({"train": {"epochs": 1.5}})"),
             "[config] train.epochs is 1.5 (number), wanted a whole number");
   EXPECT_EQ(
@@ -115,10 +115,28 @@ TEST(Config, FormatsAndCodecsAreChecked) {
   EXPECT_NE(error_of(R"({"data": {"select": "yes"}})").find("true or false"), std::string::npos);
 }
 
-TEST(Config, RefusesAThirdExtends) {
+TEST(Config, RefusesAFourthExtends) {
   const ScratchFolder folder;
   io::write_file_atomic(folder.file("loop.json"), R"({"extends": "loop.json"})");
-  EXPECT_NE(config_error([&] { (void)load_config(folder.file("loop.json")); }).find("2 levels"),
+  EXPECT_NE(config_error([&] { (void)load_config(folder.file("loop.json")); }).find("3 levels"),
+            std::string::npos);
+}
+
+TEST(Config, ExtendsAShippedConfigByItsName) {
+  const ScratchFolder folder;
+  // Two levels deep itself: _base, the 256x192 network, its caffe variant.
+  io::write_file_atomic(folder.file("mine.json"), R"({
+    "extends": "body2d/simple_baseline/coco/res50_256x192_d256x3_adam_lr1e-3_caffe",
+    "train": {"epochs": 3}})");
+  const Config config = load_config(folder.file("mine.json"));
+  EXPECT_EQ(config.model["style"], "caffe");
+  EXPECT_EQ(config.data.color, "bgr");
+  EXPECT_EQ(config.train.epochs, 3);
+  io::write_file_atomic(folder.file("wrong.json"), R"({
+    "extends": "body2d/simple_baseline/coco/res50_256x192_d256x3_adam_lr1e3"})");
+  EXPECT_NE(config_error([&] {
+              (void)load_config(folder.file("wrong.json"));
+            }).find("did you mean body2d/simple_baseline/coco/res50_256x192_d256x3_adam_lr1e-3"),
             std::string::npos);
 }
 

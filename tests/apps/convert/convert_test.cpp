@@ -12,6 +12,7 @@
 #include "apps/convert/layouts.h"
 #include "apps/convert/state_dict.h"
 #include "apps/convert/torch_write.h"
+#include "apps/convert/training_state.h"
 #include "datasets/meta.h"
 #include "engine/core/error.h"
 #include "engine/io/file.h"
