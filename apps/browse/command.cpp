@@ -24,18 +24,11 @@ struct Arguments {
   int num_samples = 24, epoch = 0;
 };
 
-// Of a config file or of a model file.
+// Of a config file or of a checkpoint.
 ModelInfo read_info(const Arguments& arguments) {
-  ModelInfo info;
-  if (arguments.config.ends_with(".safetensors")) {
-    info = read_model_info(io::SafetensorsFile(arguments.config));
-    Json json = config_to_json(info.config);
-    for (const std::string& text : arguments.overrides) apply_override(json, text);
-    info.config = config_from_json(json);
-  } else {
-    info.config = load_config(find_config(arguments.config), arguments.overrides);
-    info.skeleton = datasets::skeleton_by_name(info.config.skeleton);
-  }
+  LoadedModel model =
+      load_model_config({.model = arguments.config, .overrides = arguments.overrides});
+  ModelInfo info{.config = std::move(model.config), .skeleton = std::move(model.skeleton)};
   if (!arguments.data.empty()) info.config.data.root = fs::absolute(arguments.data).string();
   return info;
 }
