@@ -5,11 +5,10 @@
 #include "apps/cli.h"
 #include "apps/commands.h"
 #include "apps/common/data.h"
+#include "apps/common/load_model.h"
 #include "apps/common/model_file.h"
 #include "apps/common/output_folder.h"
-#include "apps/config/load.h"
 #include "apps/html/page.h"
-#include "datasets/meta.h"
 #include "engine/io/file.h"
 
 namespace akimbo::apps {
