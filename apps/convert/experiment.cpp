@@ -153,19 +153,20 @@ class Conversion {
     const std::string format = keys_.text("DATASET.DATA_FORMAT", "jpg");
     if (format != "jpg" && format != "zip") refuse("DATASET.DATA_FORMAT", "jpg or zip");
     const std::string suffix = format == "zip" ? ".zip" : "";
+    const std::string test_set = keys_.text("DATASET.TEST_SET", "valid");
     config_["data"] = {{"format", dataset_},
                        {"color", keys_.boolean("DATASET.COLOR_RGB", false) ? "rgb" : "bgr"},
                        {"select", keys_.boolean("DATASET.SELECT_DATA", false)},
                        {"train", set_files(keys_.text("DATASET.TRAIN_SET", "train"), suffix)},
-                       {"val", set_files(keys_.text("DATASET.TEST_SET", "valid"), suffix)}};
+                       {"val", set_files(test_set, suffix)}};
+    if (dataset_ == "mpii")
+      config_["data"]["val"]["ground_truth"] = "annot/gt_" + test_set + ".mat";
     data_root();
   }
 
   Json set_files(const std::string& set, const std::string& suffix) const {
     if (dataset_ == "mpii") {
-      return {{"annotations", "annot/" + set + ".json"},
-              {"images", "images" + suffix},
-              {"ground_truth", "annot/gt_" + set + ".mat"}};
+      return {{"annotations", "annot/" + set + ".json"}, {"images", "images" + suffix}};
     }
     const bool is_test = set.find("test") != std::string::npos;
     return {{"annotations", fmt::format("annotations/{}_{}.json",

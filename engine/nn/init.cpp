@@ -5,17 +5,25 @@
 
 #include "engine/core/random.h"
 #include "engine/nn/layers.h"
+#include "kernels/common/parallel.h"
 
 namespace akimbo::nn {
 namespace {
 
-// Draws in double, so that f32 and f64 networks start from the same numbers up to rounding.
+// Draws in double, so that f32 and f64 networks start from the same numbers up to rounding. `draw`
+// takes num_draws of the stream for an element, whose place in it thus is known to every thread.
 template <typename Draw>
-void fill_with(Tensor& tensor, const InitStream& stream, const Draw& draw) {
-  RandomStream random(stream.seed, stream_of(stream.name));
+void fill_with(Tensor& tensor, const InitStream& stream, std::uint64_t num_draws,
+               const Draw& draw) {
+  const RandomStream all(stream.seed, stream_of(stream.name));
   Tensor values = Tensor::empty(tensor.shape(), DType::f64);
   double* data = values.data<double>();
-  for (std::int64_t i = 0; i < values.numel(); ++i) data[i] = draw(random);
+  constexpr std::int64_t kGrain = 1 << 14;
+  kernels::parallel_for(values.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    RandomStream random = all;
+    random.seek(static_cast<std::uint64_t>(begin) * num_draws);
+    for (std::int64_t i = begin; i < end; ++i) data[i] = draw(random);
+  });
   tensor.copy_from(values.to(tensor.dtype()).to(tensor.device()));
 }
 
@@ -46,11 +54,12 @@ void reset(BatchNorm2d& bn) {
 void init_constant(Tensor& tensor, double value) { tensor.fill(value); }
 
 void init_normal(Tensor& tensor, double mean, double deviation, const InitStream& stream) {
-  fill_with(tensor, stream, [&](RandomStream& random) { return random.normal(mean, deviation); });
+  fill_with(tensor, stream, 2,
+            [&](RandomStream& random) { return random.normal(mean, deviation); });
 }
 
 void init_uniform(Tensor& tensor, double low, double high, const InitStream& stream) {
-  fill_with(tensor, stream, [&](RandomStream& random) { return random.uniform(low, high); });
+  fill_with(tensor, stream, 1, [&](RandomStream& random) { return random.uniform(low, high); });
 }
 
 void init_kaiming_normal(Tensor& weight, std::int64_t fan_in, const InitStream& stream) {

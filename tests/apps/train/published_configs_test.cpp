@@ -17,7 +17,8 @@ namespace {
 std::vector<std::string> published_configs() {
   std::vector<std::string> names;
   for (const std::string& name : list_configs()) {
-    for (const char* folder : {"simple_baseline/coco/", "simple_baseline/mpii/", "hrnet/"}) {
+    for (const char* folder :
+         {"simple_baseline/coco/", "simple_baseline/mpii/", "hrnet/coco/", "hrnet/mpii/"}) {
       if (name.find(folder) != std::string::npos) names.push_back(name);
     }
   }
