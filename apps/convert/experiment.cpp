@@ -159,8 +159,10 @@ class Conversion {
                        {"select", keys_.boolean("DATASET.SELECT_DATA", false)},
                        {"train", set_files(keys_.text("DATASET.TRAIN_SET", "train"), suffix)},
                        {"val", set_files(test_set, suffix)}};
-    if (dataset_ == "mpii")
+    // The published code scores no set called test.
+    if (dataset_ == "mpii" && test_set.find("test") == std::string::npos) {
       config_["data"]["val"]["ground_truth"] = "annot/gt_" + test_set + ".mat";
+    }
     data_root();
   }
 
