@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "apps/eval/error_section.h"
 #include "apps/eval/person_matches.h"
 #include "apps/eval/worst_cases.h"
 #include "apps/html/page.h"
@@ -194,6 +195,7 @@ std::string report_page(const ReportInput& input) {
   }
   if (input.by_oks) page.section("Precision", precision_section(input));
   page.section("Keypoints and people", keypoint_section(input, matches));
+  if (input.by_oks) page.section("Errors", error_section(input));
   page.section("Worst cases", worst_cases(input, matches));
   return page.text();
 }

@@ -65,7 +65,7 @@ void write_report(const ReportFile& report) {
                 {"data", config.data.root},
                 {"boxes", boxes_of(config)},
                 {"flip test", config.eval.flip_test ? "yes" : "no"},
-                {"labelled people", fmt::format("{}", report.labels.people.size())},
+                {"annotated people", fmt::format("{}", report.labels.people.size())},
                 {"poses", fmt::format("{}", report.results.poses.size())}},
       .scores = report.scores,
       .labels = report.labels,

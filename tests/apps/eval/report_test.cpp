@@ -66,7 +66,8 @@ struct Case {
 
 TEST(EvalReport, HoldsPlotsAndWorstCasesAndNothingElsewhere) {
   const std::string page = Case().page();
-  EXPECT_EQ(5u, count(page, "<svg "));  // AP, precision, PCK, people, keypoints
+  // AP, precision, PCK, people, keypoints, kinds of errors, their cost
+  EXPECT_EQ(7u, count(page, "<svg "));
   EXPECT_EQ(4u, count(page, "<img "));  // labels and prediction of both
   EXPECT_EQ(0u, count(page, "http"));
   EXPECT_EQ(0u, count(page, "<test>"));
@@ -82,6 +83,9 @@ TEST(EvalReport, CurvesAreRight) {
   EXPECT_NE(std::string::npos, page.find("AP: 0.505 at 0.95<"));
   EXPECT_NE(std::string::npos, page.find("left_end, PCK@0.2: 0.5<"));
   EXPECT_NE(std::string::npos, page.find("not found, share of people: 0.5<"));
+  // With a pose for the second person, AP would be 1.
+  EXPECT_NE(std::string::npos, page.find("people not found, AP lost: 0.495<"));
+  EXPECT_NE(std::string::npos, page.find("1 labelled people have no pose"));
 }
 
 TEST(EvalReport, PckhComesFromTheBenchmark) {
