@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <unordered_set>
 
+#include "apps/inspect/mpii_annotations.h"
 #include "apps/inspect/swap_suspects.h"
 #include "datasets/readers/image_file.h"
 #include "datasets/readers/zip_archive.h"
@@ -39,8 +41,10 @@ struct PictureFacts {
 // Walks one annotation file.
 class AnnotationWalk {
  public:
-  AnnotationWalk(const Json& json, const std::string& file, const PictureIndex* pictures)
-      : json_(json), pictures_(pictures) {
+  // `has_boxes`: areas and boxes are stated, not made up from a person's scale.
+  AnnotationWalk(const Json& json, const std::string& file, const PictureIndex* pictures,
+                 bool has_boxes)
+      : json_(json), pictures_(pictures), has_boxes_(has_boxes) {
     report_.file = file;
   }
 
@@ -146,7 +150,7 @@ class AnnotationWalk {
     const bool is_crowd = crowd != annotation.end() && crowd->is_number() && *crowd != 0;
     report_.num_crowds += is_crowd ? 1 : 0;
     const PictureFacts facts = image == images_.end() ? PictureFacts{} : image->second;
-    read_area(annotation, id);
+    if (has_boxes_) read_area(annotation, id);
     read_box(annotation, id, facts);
     read_keypoints(annotation, id, facts);
   }
@@ -172,7 +176,7 @@ class AnnotationWalk {
     const double x = (*box)[0].get<double>(), y = (*box)[1].get<double>();
     const double w = (*box)[2].get<double>(), h = (*box)[3].get<double>();
     if (w <= 0 || h <= 0) return problem("box of no or negative size", id);
-    if (facts.width <= 0) return;
+    if (facts.width <= 0 || !has_boxes_) return;
     if (x < -kBorderPx || y < -kBorderPx || x + w > facts.width + kBorderPx ||
         y + h > facts.height + kBorderPx) {
       problem("box that reaches outside its picture", id);
@@ -232,6 +236,7 @@ class AnnotationWalk {
 
   const Json& json_;
   const PictureIndex* pictures_;
+  bool has_boxes_;
   AnnotationReport report_;
   SwapDetector swaps_{{}, nullptr};  // knows no keypoint until a category names them
   std::unordered_map<std::string, PictureFacts> images_;
@@ -256,6 +261,15 @@ void decode_pictures(const Json& json, const PictureIndex& pictures, AnnotationR
     } catch (const FileError&) {
       report.findings.problem("picture that cannot be decoded", *found);
     }
+  }
+}
+
+std::optional<ImageSize> size_in(const std::string& bytes) {
+  try {
+    const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    return read_image_size({first, bytes.size()}, "picture");
+  } catch (const FileError&) {
+    return std::nullopt;
   }
 }
 
@@ -296,6 +310,18 @@ void PictureIndex::add_archive(const fs::path& path, const std::string& relative
   archives_.emplace_back(relative_path + "/", archive);
 }
 
+std::optional<ImageSize> PictureIndex::size_of(const std::string& found) const {
+  for (const auto& [prefix, archive] : archives_) {
+    if (found.starts_with(prefix)) return size_in(archive->read(found.substr(prefix.size())));
+  }
+  // Nearly every header ends within this; sets of thousands of pictures are not to be read whole.
+  std::string head(256 << 10, '\0');
+  std::ifstream file(folder_ / found, std::ios::binary);
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(file.gcount()));
+  return size_in(head);
+}
+
 Image PictureIndex::decode(const std::string& found) const {
   for (const auto& [prefix, archive] : archives_) {
     if (!found.starts_with(prefix)) continue;
@@ -327,12 +353,14 @@ std::int64_t DatasetReport::num_problems() const {
 }
 
 bool looks_like_annotations(const Json& json) {
-  return json.is_object() && json.contains("images") && json.contains("annotations");
+  return looks_like_mpii(json) ||
+         (json.is_object() && json.contains("images") && json.contains("annotations"));
 }
 
 AnnotationReport inspect_annotations(const Json& json, const std::string& file,
                                      const PictureIndex* pictures) {
-  return AnnotationWalk(json, file, pictures).run();
+  if (!looks_like_mpii(json)) return AnnotationWalk(json, file, pictures, true).run();
+  return AnnotationWalk(mpii_as_coco(json, pictures), file, pictures, false).run();
 }
 
 DatasetReport inspect_dataset(const fs::path& path, bool decode) {

@@ -1,16 +1,18 @@
-// What a data set in COCO's keypoint format holds, and what is wrong with it. Reads on where the
-// training reader stops at the first wrong record, so that one run shows everything.
+// What a data set in COCO's or MPII's keypoint format holds, and what is wrong with it. Reads on
+// where the training reader stops at the first wrong record, so that one run shows everything.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "apps/inspect/findings.h"
+#include "datasets/readers/image_file.h"
 #include "engine/io/image.h"
 #include "engine/io/json.h"
 
@@ -29,6 +31,8 @@ class PictureIndex {
   [[nodiscard]] std::size_t size() const { return num_pictures_; }
   // The picture that find() gave. Throws FileError.
   [[nodiscard]] Image decode(const std::string& found) const;
+  // Its size by its header; nothing where that cannot be read.
+  [[nodiscard]] std::optional<ImageSize> size_of(const std::string& found) const;
 
  private:
   void add_archive(const std::filesystem::path& path, const std::string& relative_path);
@@ -61,7 +65,7 @@ struct DatasetReport {
   [[nodiscard]] std::int64_t num_problems() const;
 };
 
-// True for JSON that has "images" and "annotations".
+// True for JSON that has "images" and "annotations", and for the lists of MPII.
 [[nodiscard]] bool looks_like_annotations(const Json& json);
 
 // One annotation file, or every one in a folder and its "annotations". With `decode`, every picture

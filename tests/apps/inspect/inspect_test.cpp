@@ -195,6 +195,52 @@ TEST(InspectCheckpoint, DeepMetadataStayText) {
   EXPECT_TRUE(inspect_checkpoint(folder.file("a.safetensors")).facts.at("x").is_string());
 }
 
+// Sixteen joints from (10, 10) on, one picture of 40 x 30.
+Json mpii_record() {
+  Json record = {{"image", "1.png"}, {"center", {20, 15}}, {"scale", 0.2}};
+  for (int k = 0; k < 16; ++k) {
+    record["joints"].push_back({10 + k, 10});
+    record["joints_vis"].push_back(1);
+  }
+  return record;
+}
+
+TEST(InspectDataset, ReadsTheListsOfMpii) {
+  const ScratchFolder folder;
+  write_png(folder.file("1.png"), Image(30, 40, 3));
+  io::write_json(folder.file("train.json"), Json::array({mpii_record(), mpii_record()}));
+  const DatasetReport good = inspect_dataset(folder.path());
+  ASSERT_EQ(1u, good.annotations.size());
+  EXPECT_EQ(0, good.num_problems()) << to_text(good);
+  EXPECT_EQ(1, good.annotations[0].num_images);
+  EXPECT_EQ(2, good.annotations[0].num_annotations);
+  EXPECT_EQ(32, good.annotations[0].num_visible_keypoints);
+  EXPECT_EQ("right_ankle", good.annotations[0].keypoint_names.at(0));
+
+  using Change = std::function<void(Json&)>;
+  const std::vector<std::pair<Change, std::string>> cases = {
+      {[](Json& r) {
+         r["joints"][3] = {10, 99};
+       },
+       "keypoint outside its picture"},
+      {[](Json& r) { r["joints"][3] = {10}; }, "keypoint that is no number"},
+      {[](Json& r) { r["joints"].erase(3); }, "keypoints that are not 48 numbers"},
+      {[](Json& r) { r["joints_vis"][3] = 7; }, "visibility"},
+      {[](Json& r) { r["scale"] = -1; }, "box of no or negative size"},
+      {[](Json& r) { r["center"] = "middle"; }, "box that is not four numbers"},
+      {[](Json& r) { r["image"] = "2.png"; }, "file is missing"},
+      {[](Json& r) { r["image"] = 5; }, "without file_name"},
+  };
+  for (const auto& [change, part] : cases) {
+    Json list = Json::array({mpii_record(), mpii_record()});
+    change(list[1]);
+    io::write_json(folder.file("train.json"), list);
+    const DatasetReport bad = inspect_dataset(folder.path());
+    ASSERT_NE(nullptr, finding(bad.annotations[0].findings, part)) << part << to_text(bad);
+    EXPECT_EQ(1, bad.num_problems()) << part;
+  }
+}
+
 // Shoulders, hips, knees of a person of 100 x 100 pixels who faces us.
 std::vector<double> standing() {
   return {60, 10, 2, 40, 10, 2, 58, 50, 2, 42, 50, 2, 58, 90, 2, 42, 90, 2};
