@@ -35,8 +35,17 @@ Palette palette_of_sides(const Skeleton& skeleton, const PoseStyle& style) {
   return palette;
 }
 
+Colour colour_of(const Rgb& rgb) { return {rgb[0], rgb[1], rgb[2]}; }
+
 Palette palette_of_limbs(const Skeleton& skeleton) {
-  return {colour_circle(skeleton.limbs.size()), colour_circle(skeleton.keypoints.size())};
+  Palette palette{colour_circle(skeleton.limbs.size()), colour_circle(skeleton.keypoints.size())};
+  for (std::size_t i = 0; i < skeleton.limb_colors.size(); ++i) {
+    palette.limbs[i] = colour_of(skeleton.limb_colors[i]);
+  }
+  for (std::size_t i = 0; i < skeleton.keypoint_colors.size(); ++i) {
+    palette.keypoints[i] = colour_of(skeleton.keypoint_colors[i]);
+  }
+  return palette;
 }
 
 Palette palette_of_person(const Skeleton& skeleton, std::size_t person) {
@@ -47,7 +56,10 @@ Palette palette_of_person(const Skeleton& skeleton, std::size_t person) {
 }
 
 Palette palette_of(const Skeleton& skeleton, const PoseStyle& style, std::size_t person) {
+  const bool has_colours = !skeleton.limb_colors.empty() || !skeleton.keypoint_colors.empty();
   switch (style.style) {
+    case SkeletonStyle::automatic:
+      return has_colours ? palette_of_limbs(skeleton) : palette_of_sides(skeleton, style);
     case SkeletonStyle::sides: return palette_of_sides(skeleton, style);
     case SkeletonStyle::people: return palette_of_person(skeleton, person);
     default: return palette_of_limbs(skeleton);
@@ -134,7 +146,7 @@ double score_of_visibility(int visibility) {
 }
 
 SkeletonStyle parse_skeleton_style(const std::string& name) {
-  const std::vector<std::string> names = {"sides", "limbs", "people", "points", "lines"};
+  const std::vector<std::string> names = {"auto", "sides", "limbs", "people", "points", "lines"};
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) {
     throw_error<ConfigError>("--style {} is not known; give one of {}", name,

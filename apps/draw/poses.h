@@ -25,17 +25,18 @@ struct DrawnPose {
 
 // What colours mean.
 enum class SkeletonStyle {
-  sides,   // left, right and middle of the body have a colour each
-  limbs,   // every limb and keypoint has its own: the skeleton's, else around the colour circle
-  people,  // every person has one
-  points,  // as limbs, but keypoints only
-  lines,   // as limbs, but limbs only
+  automatic,  // "auto": limbs where the skeleton has colours of its own, else sides
+  sides,      // left, right and middle of the body have a colour each
+  limbs,      // every limb and keypoint has its own: the skeleton's, else around the colour circle
+  people,     // every person has one
+  points,     // as limbs, but keypoints only
+  lines,      // as limbs, but limbs only
 };
-// "sides" and so on; throws ConfigError that lists them.
+// "auto", "sides" and so on; throws ConfigError that lists them.
 [[nodiscard]] SkeletonStyle parse_skeleton_style(const std::string& name);
 
 struct PoseStyle {
-  SkeletonStyle style = SkeletonStyle::sides;
+  SkeletonStyle style = SkeletonStyle::automatic;
   double min_score = 0.2;  // keypoints below it are left out, with their limbs
   bool boxes = true;
   bool scores = true;

@@ -103,6 +103,7 @@ class AnnotationWalk {
   void read_image(const Json& image) {
     ++report_.num_images;
     if (!image.is_object() || !image.contains("id")) return problem("picture without id", "");
+    is_crowdpose_ = is_crowdpose_ || image.contains("crowdIndex");
     PictureFacts facts;
     if (!image.contains("width") || !image.contains("height")) {
       report_.findings.remark("picture without width and height", id_of(image));
@@ -219,9 +220,13 @@ class AnnotationWalk {
     report_.num_labelled_keypoints += num_labelled;
     report_.num_with_keypoints += num_labelled > 0 ? 1 : 0;
     const auto stated = annotation.find("num_keypoints");
-    if (stated != annotation.end() && (!stated->is_number() || *stated != num_labelled)) {
-      problem("num_keypoints differs from the labelled keypoints", id);
+    if (stated == annotation.end() || (stated->is_number() && *stated == num_labelled)) return;
+    if (is_crowdpose_) {
+      return report_.findings.remark(
+          "num_keypoints differs from the labelled keypoints (CrowdPose leaves out head and neck)",
+          id);
     }
+    problem("num_keypoints differs from the labelled keypoints", id);
   }
 
   // The root of the box's area in px; 0 without a box.
@@ -237,6 +242,7 @@ class AnnotationWalk {
   const Json& json_;
   const PictureIndex* pictures_;
   bool has_boxes_;
+  bool is_crowdpose_ = false;
   AnnotationReport report_;
   SwapDetector swaps_{{}, nullptr};  // knows no keypoint until a category names them
   std::unordered_map<std::string, PictureFacts> images_;

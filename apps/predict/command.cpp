@@ -20,7 +20,7 @@ struct Arguments {
   ModelSource source;
   std::vector<std::string> inputs, formats;
   PredictOptions options;
-  std::string style = "sides";
+  std::string style = "auto";
   bool flip = false, no_drawings = false, no_boxes = false;
   RunOptions run;
 };
@@ -125,10 +125,10 @@ int run(const Arguments& arguments) {
 
 void declare_drawing(Options& options, Arguments& arguments) {
   draw::PoseStyle& style = arguments.options.drawing.style;
-  options.option(
-      "--style", arguments.style,
-      "colours by sides of the body, limbs (one each) or people; points: keypoints only; "
-      "lines: limbs only");
+  options.option("--style", arguments.style,
+                 "colours by sides of the body, limbs (one each, or the skeleton's own) or people; "
+                 "points: keypoints only; lines: limbs only; auto: limbs if the skeleton has "
+                 "colours, else sides");
   options.option("--min-score", style.min_score, "keypoints scored lower are not drawn");
   options.option("--radius", style.radius_px, "of keypoints, in pixels; 0: fits the person");
   options.option("--thickness", style.thickness_px, "of limbs, in pixels; 0: fits the person");

@@ -105,7 +105,21 @@ TEST(DrawPoses, StylesColourByLimbOrPersonAndLeaveOut) {
   EXPECT_EQ(at(lines, 80, 84), Colour{});  // beyond the line's round end
   EXPECT_NE(at(points, 80, 84), Colour{});
   EXPECT_EQ(parse_skeleton_style("points"), SkeletonStyle::points);
-  EXPECT_THROWS_WITH((void)parse_skeleton_style("stick"), ConfigError, "sides, limbs");
+  EXPECT_THROWS_WITH((void)parse_skeleton_style("stick"), ConfigError, "auto, sides, limbs");
+}
+
+TEST(DrawPoses, TheSkeletonsColoursGoFirst) {
+  Skeleton skeleton = arms();
+  skeleton.limb_colors = {{250, 0, 0}, {0, 250, 0}, {0, 0, 250}};
+  skeleton.keypoint_colors.assign(4, {250, 250, 0});
+  Image own(100, 100, 3), sides(100, 100, 3);
+  draw_poses(own, {square(1)}, skeleton, {.radius_px = 4, .thickness_px = 4});
+  EXPECT_GT(at(own, 80, 50).r, 200);
+  EXPECT_GT(at(own, 20, 50).g, 200);
+  EXPECT_GT(at(own, 50, 20).b, 200);
+  EXPECT_EQ(at(own, 80, 80), (Colour{250, 250, 0}));
+  draw_poses(sides, {square(1)}, skeleton, {.style = SkeletonStyle::sides, .radius_px = 4});
+  EXPECT_EQ(at(sides, 80, 80), PoseStyle().left);
 }
 
 TEST(DrawPoses, ColourCircleHasDistinctBrightColours) {

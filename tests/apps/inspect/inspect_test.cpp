@@ -62,6 +62,17 @@ TEST(InspectDataset, AGoodSetIsCountedAndHasNoProblem) {
   EXPECT_EQ((std::vector<std::string>{"a", "b"}), report.keypoint_names);
 }
 
+// Its num_keypoints count twelve of the fourteen.
+TEST(InspectDataset, CrowdPoseMayCountFewer) {
+  Json set = good_set();
+  set["annotations"][1]["num_keypoints"] = 0;
+  EXPECT_EQ(1, inspect_annotations(set, "set.json", nullptr).findings.num_problems());
+  set["images"][0]["crowdIndex"] = 0.4;
+  const AnnotationReport report = inspect_annotations(set, "set.json", nullptr);
+  EXPECT_EQ(0, report.findings.num_problems());
+  EXPECT_NE(nullptr, finding(report.findings, "num_keypoints differs"));
+}
+
 TEST(InspectDataset, EveryKindOfProblemIsFoundOnce) {
   using Change = std::function<void(Json&)>;
   const auto annotation = [](const char* key, Json value) -> Change {

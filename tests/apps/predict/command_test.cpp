@@ -106,7 +106,7 @@ TEST_F(PredictProgram, BlackGroundAndStyles) {
   const auto dark = std::count_if(black.pixels.begin(), black.pixels.end(),
                                   [](std::uint8_t v) { return v < 16; });
   EXPECT_GT(static_cast<std::size_t>(dark), black.pixels.size() * 8 / 10);
-  for (const char* style : {"sides", "limbs", "people", "points", "lines"}) {
+  for (const char* style : {"auto", "sides", "limbs", "people", "points", "lines"}) {
     EXPECT_EQ(kExitDone, predict({picture, "--style", style, "--ids", "--radius", "3",
                                   "--thickness", "2", "--heatmaps"})
                              .exit_code);
