@@ -63,6 +63,8 @@ class Benchmark {
   [[nodiscard]] virtual Scores score(std::span<const PredictedPose> poses) const = 0;
   // Scores a file of poses: COCO results, or pred.mat. Throws FileError.
   [[nodiscard]] virtual Scores score_file(const std::filesystem::path& results) const = 0;
+  // The poses of such a file, for what goes with labels().
+  [[nodiscard]] virtual CocoResults read_results(const std::filesystem::path& results) const = 0;
   // Writes finished poses into a folder as the benchmark takes them; the paths written.
   virtual std::vector<std::filesystem::path> write_results(
       const std::filesystem::path& folder, std::span<const PredictedPose> poses) const = 0;

@@ -101,7 +101,7 @@ int score_file(const Arguments& arguments, const std::vector<Gate>& gates) {
   }
   const datasets::Scores scores = benchmark->score_file(arguments.results);
   if (!arguments.report.empty()) {
-    const auto poses = datasets::read_coco_results(arguments.results, skeleton.num_keypoints());
+    const datasets::CocoResults poses = benchmark->read_results(arguments.results);
     make_report(arguments, arguments.results, config, skeleton, *benchmark, poses, scores);
   }
   report(arguments, {.scores = scores, .poses = {}}, fs::path(arguments.results).filename(), gates);

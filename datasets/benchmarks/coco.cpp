@@ -25,7 +25,11 @@ class CocoBenchmark : public Benchmark {
   }
 
   [[nodiscard]] Scores score_file(const std::filesystem::path& results) const override {
-    return score_results(read_coco_results(results.string(), skeleton_.num_keypoints()));
+    return score_results(read_results(results));
+  }
+
+  [[nodiscard]] CocoResults read_results(const std::filesystem::path& results) const override {
+    return read_coco_results(results.string(), skeleton_.num_keypoints());
   }
 
   std::vector<std::filesystem::path> write_results(

@@ -146,6 +146,7 @@ TEST_F(MpiiRun, TrainsScoresAndWritesPredictions) {
       std::string::npos);
   const Json metrics = io::read_json(tiny_.file("eval/metrics.json"));
   EXPECT_TRUE(metrics["Mean@0.10"].is_number());
+  EXPECT_TRUE(metrics["Mean@0.1"].is_number());
   EXPECT_EQ(metrics["pckh_per_keypoint"].size(), 16u);
   const ProgramResult again = eval({"--results", tiny_.file("eval/pred.mat")});
   EXPECT_EQ(again.exit_code, kExitDone) << again.err;

@@ -73,6 +73,13 @@ TEST_F(Formats, MpiiIsReadScoredAndWritten) {
   ASSERT_EQ(paths.size(), 2u);
   EXPECT_NEAR(benchmark->score_file(paths[1]).figure("Mean"), scores.figure("Mean"), 1e-9);
   EXPECT_EQ(benchmark->labels().people.size(), 2u);
+  write_mpii_predictions(folder_.path() / "few.mat", std::vector<double>(32));
+  EXPECT_THROWS_WITH((void)benchmark->score_file(folder_.path() / "few.mat"), FileError,
+                     "poses of 1 people, the annotations have 2");
+  const CocoResults read = benchmark->read_results(paths[1]);
+  ASSERT_EQ(read.poses.size(), 2u);
+  EXPECT_NEAR(read.keypoints[0], poses[0].keypoints[0], 1e-3);
+  EXPECT_EQ(read.poses[1].image_id, benchmark->labels().people[1].image_id);
 }
 
 TEST_F(Formats, MpiiRefusesWhatDoesNotFit) {
