@@ -147,6 +147,7 @@ std::string pckh_plot(const ReportInput& input) {
                       .y_high = 100};
   std::map<std::string, std::vector<std::vector<double>>> curves_of_part;
   for (const auto& [keypoint, figures] : found->items()) {
+    if (keypoint == "pelvis" || keypoint == "thorax") continue;  // no part of the published mean
     curves_of_part[part_of(keypoint)].push_back(figures.at("curve").get<std::vector<double>>());
   }
   for (const auto& [part, curves] : curves_of_part) {

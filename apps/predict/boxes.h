@@ -28,6 +28,8 @@ class BoxSource {
   // without `boxes`, the boxes of its people. Throws FileError with file and record.
   BoxSource(const std::string& boxes, const std::string& annotations, double box_threshold);
 
+  // Neither file was given: every picture is one person's.
+  [[nodiscard]] bool is_whole_picture() const { return whole_picture_; }
   // The id that results carry: of the annotations, else the digits that end the file's name, else a
   // number counted up.
   [[nodiscard]] std::int64_t image_id(const std::filesystem::path& picture);

@@ -147,7 +147,8 @@ Command predict_command() {
       "akimbo predict model.safetensors 'photos/*.jpg' clip.mp4 --boxes detections.json --out out",
       [](Options& options) {
         const auto arguments = std::make_shared<Arguments>();
-        options.argument("MODEL", arguments->source.model, "a checkpoint, or a config (with --init)");
+        options.argument("MODEL", arguments->source.model,
+                         "a checkpoint, or a config (with --init)");
         options.argument("INPUT", arguments->inputs,
                          "pictures, videos (with ffmpeg installed), folders of them, or patterns "
                          "such as 'a/*.jpg'");

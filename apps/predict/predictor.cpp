@@ -90,10 +90,14 @@ Image Predictor::look_at(const Image& image, const std::vector<ScoredBox>& score
 }
 
 void Predictor::picture(const fs::path& path) {
-  const Image image = draw::as_rgb(read_image(path));
+  // Boxes belong to the stored pixels, as annotations do; without any, people want their photos
+  // upright.
+  const Image image =
+      draw::as_rgb(read_image(path, {.apply_exif_orientation = boxes_.is_whole_picture()}));
   FoundPicture picture{.input = path, .name = unused_name(path), .image_id = boxes_.image_id(path)};
   const Image drawing = look_at(image, boxes_.boxes_of(path, image), picture);
   for (const auto& writer : writers_) writer->add(picture);
+  has_pictures_ = true;
   if (drawing.empty()) return;
   // "_pose" keeps a drawing from replacing its own picture when both are in one folder.
   const fs::path target = fs::path(options_.out) / (picture.name + "_pose.jpg");
@@ -132,6 +136,7 @@ bool Predictor::video(const fs::path& path, const std::function<bool()>& stop) {
 }
 
 void Predictor::finish() {
+  if (!has_pictures_) return;
   for (const auto& writer : writers_) writer->finish();
 }
 

@@ -30,7 +30,7 @@ class Predictor {
   // False when `stop` became true on the way: then nothing of this video is left behind. A damaged
   // one gives what can be read of it before FileError says so.
   [[nodiscard]] bool video(const std::filesystem::path& path, const std::function<bool()>& stop);
-  // Writes the results of the pictures.
+  // Writes the results of the pictures, if there were any.
   void finish();
   [[nodiscard]] std::size_t num_people() const { return num_people_; }
 
@@ -50,6 +50,7 @@ class Predictor {
   BoxSource boxes_;
   std::map<std::string, int> num_of_name_;
   Writers writers_;  // of the pictures
+  bool has_pictures_ = false;
   std::size_t num_people_ = 0;
 };
 

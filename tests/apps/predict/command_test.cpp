@@ -113,6 +113,23 @@ TEST_F(PredictProgram, BlackGroundAndStyles) {
   }
 }
 
+// A photo whose tag says that it lies on its side.
+TEST_F(PredictProgram, PhotosAreTurnedUprightUnlessBoxesAreGiven) {
+  const std::string jpeg = encode_jpeg(Image(40, 80, 3));
+  const std::string tag(
+      "\xff\xe1\0\x22"
+      "Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
+      36);
+  io::write_file_atomic(tiny_->file("side.jpg"), jpeg.substr(0, 2) + tag + jpeg.substr(2));
+  io::write_file_atomic(tiny_->file("side.json"),
+                        R"([{"file_name": "side.jpg", "bbox": [0, 0, 20, 30]}])");
+  ASSERT_EQ(kExitDone, predict({tiny_->file("side.jpg")}).exit_code);
+  EXPECT_EQ(40, read_image(out("side_pose.jpg")).width);
+  ASSERT_EQ(kExitDone,
+            predict({tiny_->file("side.jpg"), "--boxes", tiny_->file("side.json")}).exit_code);
+  EXPECT_EQ(80, read_image(out("side_pose.jpg")).width);
+}
+
 TEST_F(PredictProgram, AVideoGetsDrawingsAndFrames) {
   if (!has_ffmpeg()) GTEST_SKIP() << "the program ffmpeg is not installed";
   io::write_file_atomic(tiny_->file("boxes.json"),
@@ -132,6 +149,7 @@ TEST_F(PredictProgram, AVideoGetsDrawingsAndFrames) {
   EXPECT_EQ(51u, frames.at("frames")[3].at("people")[0].at("keypoints").size());
   EXPECT_EQ(3, io::read_json(out("clip_results.json"))[1].at("image_id"));
   EXPECT_TRUE(fs::exists(out("openpose/clip_000000000004_keypoints.json")));
+  EXPECT_FALSE(fs::exists(out("results.json")));  // of pictures, of which there were none
   VideoReader drawn(out("clip_pose.mp4"));
   int num_drawn = 0;
   while (drawn.next()) ++num_drawn;
