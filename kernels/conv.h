@@ -21,6 +21,9 @@ struct Conv2dParams {
   std::int64_t padding = 0;
   std::int64_t dilation = 1;
   std::int64_t groups = 1;
+  // The CPU may use Winograd's algorithm: faster, with rounding errors a few times those of the
+  // direct sum. A weight is packed for one choice.
+  bool winograd = false;
 };
 
 // What is done to a sum before it is stored: y = relu(sum * scale[o] + shift[o] + residual).
@@ -38,8 +41,7 @@ struct ConvEpilogue {
 
 // A weight, and optionally the same weight in the order that the device likes to read, made by
 // *_pack_weight for the same parameters. Without it the forward pass packs into scratch memory.
-// A packed weight may select a faster algorithm with somewhat larger rounding errors (Winograd on
-// the CPU), which is why training passes none. CUDA reads weights as they are and packs nothing.
+// CUDA reads weights as they are and packs nothing.
 struct ConvWeight {
   ConstView weight;
   ConstView packed;

@@ -1,7 +1,7 @@
 // Whole-network times: inference as a plan, and a training step (forward, backward, Adam).
 //   network_bench --mode infer --batch 1
 //   network_bench --mode train --batch 8 --model pose_hrnet:width=48 --threads 2 --repeats 10
-// Prints one JSON line: median and 10-90 % spread in ms, GFLOP/s, peak of the allocator. With
+// --exact sums convolutions directly, without Winograd. Prints one JSON line: median and 10-90 % spread in ms, GFLOP/s, peak of the allocator. With
 // --serve it warms up, prints "ready", and then runs once for every line on its standard input and
 // prints the ms of that run, so that bench/peers/race_networks.py can alternate with a peer.
 #include <sys/resource.h>
@@ -19,6 +19,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/allocator.h"
+#include "engine/core/device.h"
 #include "engine/core/threads.h"
 #include "engine/io/json.h"
 #include "engine/nn/init.h"
@@ -33,15 +34,15 @@ namespace {
 struct Settings {
   std::string mode = "infer", model = "pose_resnet:depth=50";
   int batch = 1, height = 256, width = 192, threads = 2, repeats = 10;
-  bool serve = false;
+  bool serve = false, exact = false;
 };
 
 Settings parse(int argc, char** argv) {
   Settings s;
   for (int i = 1; i < argc; ++i) {
     const std::string key = argv[i];
-    if (key == "--serve") {
-      s.serve = true;
+    if (key == "--serve" || key == "--exact") {
+      (key == "--serve" ? s.serve : s.exact) = true;
       continue;
     }
     if (i + 1 == argc) {
@@ -123,6 +124,7 @@ long peak_rss_kib() {
 
 int run(const Settings& s) {
   set_num_threads(s.threads);
+  set_compute_mode({.winograd_inference = !s.exact, .winograd_training = !s.exact});
   const auto built = models::build_network(section_of(s.model), 17);
   models::Network& network = *built;
   network.init(1);

@@ -36,10 +36,14 @@ inline constexpr Device kCpu{};
 // Waits until everything that was given to the device is done. Nothing on the CPU.
 void synchronize(Device device);
 
-// How kernels of every GPU compute from now on. The CPU is always deterministic and exact.
+// How kernels compute from now on. The CPU is always deterministic.
 struct ComputeMode {
-  bool deterministic = false;  // only kernels whose sums have a fixed order
-  bool tf32 = false;           // products of f32 may round their factors to 10 bits
+  bool deterministic = false;  // GPUs: only kernels whose sums have a fixed order
+  bool tf32 = false;           // GPUs: products of f32 may round their factors to 10 bits
+  // The CPU: convolutions may use Winograd's algorithm, up to three times as fast, with rounding
+  // errors a few times larger (kernels/cpu/conv_winograd.h), without gradient or with.
+  bool winograd_inference = true;
+  bool winograd_training = false;
 };
 void set_compute_mode(const ComputeMode& mode);
 [[nodiscard]] ComputeMode compute_mode();

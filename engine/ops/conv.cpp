@@ -16,11 +16,16 @@ using kernels::Conv2dParams;
 // Extents above this would overflow the index arithmetic of the kernels long after memory ran out.
 constexpr std::int64_t kMaxOption = 1 << 20;
 
-Conv2dParams params_of(const Conv2dOptions& o) {
-  return {o.stride, o.padding, o.dilation, o.groups};
-}
-Conv2dParams params_of(const ConvTranspose2dOptions& o) {
-  return {o.stride, o.padding, o.dilation, o.groups};
+enum class Use { training, inference };
+
+template <typename Options>
+Conv2dParams params_of(const Options& o, Use use = Use::training) {
+  const ComputeMode mode = compute_mode();
+  return {.stride = o.stride,
+          .padding = o.padding,
+          .dilation = o.dilation,
+          .groups = o.groups,
+          .winograd = use == Use::inference ? mode.winograd_inference : mode.winograd_training};
 }
 
 void check_options(const char* op, const Conv2dParams& p) {
@@ -149,9 +154,9 @@ Tensor inference_weight(const Tensor& x, const Tensor& w, PackedConvWeight* pack
   return packed != nullptr ? packed->converted(w, x.dtype()) : w.detach().to(x.dtype());
 }
 
-bool equal(const Conv2dOptions& a, const Conv2dOptions& b) {
+bool equal(const Conv2dParams& a, const Conv2dParams& b) {
   return a.stride == b.stride && a.padding == b.padding && a.dilation == b.dilation &&
-         a.groups == b.groups;
+         a.groups == b.groups && a.winograd == b.winograd;
 }
 
 }  // namespace
@@ -230,46 +235,42 @@ const Tensor& PackedConvWeight::converted(const Tensor& w, DType dtype) {
   return converted_;
 }
 
+struct PackedConvWeight::Source {
+  Tensor weight;  // keeps the storage alive, so that another tensor cannot pass for it
+  std::uint64_t version;
+  Conv2dParams params;
+  kernels::ConvPackWeight* pack;
+};
+
+PackedConvWeight::PackedConvWeight() = default;
+PackedConvWeight::~PackedConvWeight() = default;
+
 const Tensor& PackedConvWeight::update(const Tensor& w, const Conv2dOptions& options) {
-  if (source_.defined() && w.is_same(source_) && w.version() == version_ && !transposed_ &&
-      equal(options, options_)) {
-    return packed_;
-  }
-  const Conv2dParams params = params_of(options);
-  const std::int64_t count =
-      AKIMBO_KERNEL(w.device(), conv2d_packed_numel)(w.shape(), w.dtype(), params);
-  packed_ = Tensor();
-  if (count > 0) {
-    packed_ = Tensor::empty({count}, w.dtype(), w.device());
-    AKIMBO_KERNEL(w.device(), conv2d_pack_weight)
-    (exec_of(w.device()), view_of(w), params, mutable_view_of(packed_));
-  }
-  source_ = w.detach();
-  version_ = w.version();
-  options_ = options;
-  transposed_ = false;
-  return packed_;
+  return update({w.detach(), w.version(), params_of(options, Use::inference),
+                 AKIMBO_KERNEL(w.device(), conv2d_pack_weight)},
+                AKIMBO_KERNEL(w.device(), conv2d_packed_numel));
 }
 
 const Tensor& PackedConvWeight::update(const Tensor& w, const ConvTranspose2dOptions& options) {
-  const Conv2dParams params = params_of(options);
-  const Conv2dOptions key{params.stride, params.padding, params.dilation, params.groups};
-  if (source_.defined() && w.is_same(source_) && w.version() == version_ && transposed_ &&
-      equal(key, options_)) {
+  return update({w.detach(), w.version(), params_of(options, Use::inference),
+                 AKIMBO_KERNEL(w.device(), conv_transpose2d_pack_weight)},
+                AKIMBO_KERNEL(w.device(), conv_transpose2d_packed_numel));
+}
+
+template <typename Numel>
+const Tensor& PackedConvWeight::update(const Source& now, Numel* packed_numel) {
+  const Tensor& w = now.weight;
+  if (source_ != nullptr && w.is_same(source_->weight) && now.version == source_->version &&
+      now.pack == source_->pack && equal(now.params, source_->params)) {
     return packed_;
   }
-  const std::int64_t count =
-      AKIMBO_KERNEL(w.device(), conv_transpose2d_packed_numel)(w.shape(), w.dtype(), params);
+  const std::int64_t count = packed_numel(w.shape(), w.dtype(), now.params);
   packed_ = Tensor();
   if (count > 0) {
     packed_ = Tensor::empty({count}, w.dtype(), w.device());
-    AKIMBO_KERNEL(w.device(), conv_transpose2d_pack_weight)
-    (exec_of(w.device()), view_of(w), params, mutable_view_of(packed_));
+    now.pack(exec_of(w.device()), view_of(w), now.params, mutable_view_of(packed_));
   }
-  source_ = w.detach();
-  version_ = w.version();
-  transposed_ = true;
-  options_ = key;
+  source_ = std::make_unique<Source>(now);
   return packed_;
 }
 
@@ -323,7 +324,7 @@ Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const ConvEpilogu
   Tensor y = Tensor::empty(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
   return infer({.op = "conv2d",
                 .kernel = AKIMBO_KERNEL(x.device(), conv2d_forward),
-                .params = params_of(options),
+                .params = params_of(options, Use::inference),
                 .weight = w,
                 .packed = packed != nullptr ? packed->update(w, options) : Tensor()},
                x, weight, epilogue, std::move(y));
@@ -336,7 +337,7 @@ Tensor conv_transpose2d_inference(const Tensor& x, const Tensor& weight,
   Tensor y = Tensor::empty(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
   return infer({.op = "conv_transpose2d",
                 .kernel = AKIMBO_KERNEL(x.device(), conv_transpose2d_forward),
-                .params = params_of(options),
+                .params = params_of(options, Use::inference),
                 .weight = w,
                 .packed = packed != nullptr ? packed->update(w, options) : Tensor()},
                x, weight, epilogue, std::move(y));

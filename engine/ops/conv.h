@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "engine/core/tensor.h"
 
@@ -47,18 +48,20 @@ struct ConvEpilogue {
 // as much memory as the weight. One user at a time.
 class PackedConvWeight {
  public:
+  PackedConvWeight();
+  ~PackedConvWeight();
   // w in another dtype.
   const Tensor& converted(const Tensor& w, DType dtype);
   // Undefined if the device does not pack.
   const Tensor& update(const Tensor& w, const Conv2dOptions& options);
   const Tensor& update(const Tensor& w, const ConvTranspose2dOptions& options);
-  void clear() { *this = PackedConvWeight(); }
 
  private:
-  Tensor source_;  // keeps the storage alive, so that another tensor cannot pass for it
-  std::uint64_t version_ = 0;
-  bool transposed_ = false;
-  Conv2dOptions options_;
+  struct Source;  // what packed_ was made of, and how
+  template <typename Numel>
+  const Tensor& update(const Source& now, Numel* packed_numel);
+
+  std::unique_ptr<Source> source_;
   Tensor packed_;
   Tensor converted_from_, converted_;
   std::uint64_t converted_version_ = 0;

@@ -24,48 +24,72 @@ bool use_products(const Shape& weight, const Conv2dParams& params) {
   return !narrow && params.stride <= 16;
 }
 
-void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeight& w,
-                     const ConvEpilogue& e, const Conv2dParams& params, View y) {
-  const Shape& shape = w.weight.shape;
-  if (w.packed && winograd_pays(direction, shape, params)) {
-    winograd_forward(exec, direction, x, shape, w.packed, e, params, y);
-    return;
-  }
-  if (w.packed) {
-    gather_product(exec, direction, GatherSum::inputs, x, shape, w.packed, e, params, y);
-    return;
-  }
-  const std::int64_t count =
-      gather_packed_numel(direction, GatherSum::inputs, shape, y.dtype, params);
-  const Scratch<std::byte> packed(exec, static_cast<std::size_t>(count) * dtype_bytes(y.dtype));
-  const View view{packed.data(), y.dtype, {count}};
-  gather_pack(direction, GatherSum::inputs, w.weight, params, view);
-  gather_product(exec, direction, GatherSum::inputs, x, shape, view, e, params, y);
+WinogradPass forward_pass(D direction) {
+  return direction == D::small_to_big ? WinogradPass::conv : WinogradPass::conv_transpose;
 }
 
-void input_grad_product(const Exec& exec, D direction, ConstView grad_y, ConstView w,
-                        const Conv2dParams& params, View grad_x) {
-  const std::int64_t count =
-      gather_packed_numel(direction, GatherSum::outputs, w.shape, w.dtype, params);
-  const Scratch<std::byte> packed(exec, static_cast<std::size_t>(count) * dtype_bytes(w.dtype));
-  const View view{packed.data(), w.dtype, {count}};
-  gather_pack(direction, GatherSum::outputs, w, params, view);
-  gather_product(exec, direction, GatherSum::outputs, grad_y, w.shape, view, {}, params, grad_x);
-}
+// A weight in the order that a pass reads, in scratch memory.
+class PackedScratch {
+ public:
+  PackedScratch(const Exec& exec, std::int64_t numel, DType dtype)
+      : bytes_(exec, static_cast<std::size_t>(numel) * dtype_bytes(dtype)),
+        view{bytes_.data(), dtype, {numel}} {}
+
+ private:
+  Scratch<std::byte> bytes_;
+
+ public:
+  const View view;
+};
 
 std::int64_t packed_numel(D direction, const Shape& w, DType dtype, const Conv2dParams& params) {
-  if (winograd_pays(direction, w, params)) return winograd_packed_numel(direction, w, dtype);
+  const WinogradPass pass = forward_pass(direction);
+  if (winograd_pays(pass, w, params)) return winograd_packed_numel(pass, w, dtype);
   if (!use_products(w, params)) return 0;
   return gather_packed_numel(direction, GatherSum::inputs, w, dtype, params);
 }
 
 void pack_weight(const Exec& exec, D direction, ConstView w, const Conv2dParams& params,
                  View packed) {
-  if (winograd_pays(direction, w.shape, params)) {
-    winograd_pack(exec, direction, w, packed);
+  const WinogradPass pass = forward_pass(direction);
+  if (winograd_pays(pass, w.shape, params)) {
+    winograd_pack(exec, pass, w, packed);
   } else {
     gather_pack(direction, GatherSum::inputs, w, params, packed);
   }
+}
+
+void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeight& w,
+                     const ConvEpilogue& e, const Conv2dParams& params, View y) {
+  const Shape& shape = w.weight.shape;
+  if (!w.packed) {
+    const PackedScratch packed(exec, packed_numel(direction, shape, y.dtype, params), y.dtype);
+    pack_weight(exec, direction, w.weight, params, packed.view);
+    forward_product(exec, direction, x, {w.weight, packed.view}, e, params, y);
+    return;
+  }
+  const WinogradPass pass = forward_pass(direction);
+  if (winograd_pays(pass, shape, params)) {
+    winograd_product(exec, pass, x, shape, w.packed, e, params, y);
+  } else {
+    gather_product(exec, direction, GatherSum::inputs, x, shape, w.packed, e, params, y);
+  }
+}
+
+void input_grad_product(const Exec& exec, D direction, ConstView grad_y, ConstView w,
+                        const Conv2dParams& params, View grad_x) {
+  constexpr WinogradPass pass = WinogradPass::conv_input_grad;
+  if (direction == D::big_to_small && winograd_pays(pass, w.shape, params)) {
+    const PackedScratch packed(exec, winograd_packed_numel(pass, w.shape, w.dtype), w.dtype);
+    winograd_pack(exec, pass, w, packed.view);
+    winograd_product(exec, pass, grad_y, w.shape, packed.view, {}, params, grad_x);
+    return;
+  }
+  const PackedScratch packed(
+      exec, gather_packed_numel(direction, GatherSum::outputs, w.shape, w.dtype, params), w.dtype);
+  gather_pack(direction, GatherSum::outputs, w, params, packed.view);
+  gather_product(exec, direction, GatherSum::outputs, grad_y, w.shape, packed.view, {}, params,
+                 grad_x);
 }
 
 }  // namespace
@@ -127,6 +151,8 @@ void conv2d_weight_grad(const Exec& exec, ConstView x, ConstView grad_y, const C
       const View wide_w{grad_w.pointer, grad_w.dtype, widened_weight(grad_w.shape)};
       weight_grad_product(exec, Gathered::b, grad_y, wide.x(), widened_params(params), wide_w);
     });
+  } else if (winograd_pays(WinogradPass::conv, grad_w.shape, params) && grad_y.numel() > 0) {
+    winograd_weight_grad(exec, x, grad_y, params, grad_w);
   } else {
     weight_grad_product(exec, Gathered::b, grad_y, x, params, grad_w);
   }

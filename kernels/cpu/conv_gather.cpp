@@ -227,7 +227,7 @@ std::int64_t phase_extent(std::int64_t extent, std::int64_t first, std::int64_t 
 std::vector<GatherPhase> gather_phases(GatherDirection direction, const Conv2dParams& params,
                                        std::int64_t kh, std::int64_t kw, std::int64_t out_rows,
                                        std::int64_t out_cols) {
-  const auto [stride, padding, dilation, groups] = params;
+  const std::int64_t stride = params.stride, padding = params.padding, dilation = params.dilation;
   std::vector<GatherPhase> phases;
   if (direction == GatherDirection::small_to_big) {
     GatherPhase phase{0, 0, out_rows, out_cols, 1, stride, {}};

@@ -31,18 +31,20 @@ struct Phase {
 // F(4,3) makes 16 outputs by 36 products in place of 144, but its weight is 4 times the plain one:
 // beyond 128 x 128 channels that is more than the second-level cache holds, and the small maps that
 // such layers work on do not pay for reading it. F(2,3) needs 64 products and 1.8 times the weight.
-WinogradForm form_of(GatherDirection direction, const Shape& weight) {
-  if (direction == GatherDirection::big_to_small) return {2, 2};
+WinogradForm form_of(WinogradPass pass, const Shape& weight) {
+  if (pass == WinogradPass::conv_transpose) return {2, 2};
   return weight[0] * weight[3] <= 128 * 128 ? WinogradForm{4, 3} : WinogradForm{2, 3};
 }
 
-std::vector<Phase> phases_of(GatherDirection direction, const Shape& weight,
-                             const Conv2dParams& params, std::int64_t out_rows,
-                             std::int64_t out_cols) {
-  const WinogradForm form = form_of(direction, weight);
-  if (direction == GatherDirection::small_to_big) {
-    return {{form, 1, 1, {out_rows, 0, -params.padding, 0}, {out_cols, 0, -params.padding, 0}}};
-  }
+std::vector<Phase> phases_of(WinogradPass pass, const Shape& weight, const Conv2dParams& params,
+                             std::int64_t out_rows, std::int64_t out_cols) {
+  const WinogradForm form = form_of(pass, weight);
+  const auto whole = [&](std::int64_t in_first, std::int64_t tap_first, std::int64_t tap_step) {
+    return std::vector<Phase>{{form, 1, tap_step, {out_rows, 0, in_first, tap_first},
+                               {out_cols, 0, in_first, tap_first}}};
+  };
+  if (pass == WinogradPass::conv) return whole(-params.padding, 0, 1);
+  if (pass == WinogradPass::conv_input_grad) return whole(params.padding - 2, 2, -1);
   std::vector<Phase> phases;
   // With stride 2 and padding 1, big = 2 small - 1 + k: the even rows read k = 3 and 1 of the rows
   // above and at their own half, the odd ones k = 2 and 0 of the rows at and below it.
@@ -55,6 +57,15 @@ std::vector<Phase> phases_of(GatherDirection direction, const Shape& weight,
     }
   }
   return phases;
+}
+
+// Channels that the product sums over, and that it makes.
+struct Widths {
+  std::int64_t channels, columns;
+};
+Widths widths_of(WinogradPass pass, const Shape& weight) {
+  return pass == WinogradPass::conv_input_grad ? Widths{weight[0], weight[3]}
+                                               : Widths{weight[3], weight[0]};
 }
 
 // The blocks of outputs of all images, and how they are cut into tasks.
@@ -192,49 +203,43 @@ class Task {
   Scratch<T*> m_rows_;
 };
 
-// One pair of channels: element (ky, kx) of the filter is g[(ky * side + kx) * g_stride].
+// u [points][O][I] of one phase, from the weight [O, side, side, I].
 template <typename T>
-void transform_weight(const Phase& phase, const T* g, std::int64_t side, std::int64_t g_stride,
-                      T* u, std::int64_t u_stride) {
-  const int taps = phase.form.taps, points = phase.form.side();
-  double t[kMostWinogradSide][kMostWinogradSide];  // t[column point][row tap]
-  double in[kMostWinogradSide], out[kMostWinogradSide];
-  for (int i = 0; i < taps; ++i) {
-    for (int j = 0; j < taps; ++j) {
-      const std::int64_t ky = phase.row.tap_first + i * phase.tap_step;
-      const std::int64_t kx = phase.col.tap_first + j * phase.tap_step;
-      in[j] = g[(ky * side + kx) * g_stride];
+void transform_weight(const Phase& phase, ConstView weight, T* u) {
+  const std::int64_t outputs = weight.dim(0), side = weight.dim(1), inputs = weight.dim(3);
+  const int taps = phase.form.taps;
+  parallel_for(outputs, 8, [&](std::int64_t begin, std::int64_t end) {
+    const T* rows[kMostWinogradSide * kMostWinogradSide];
+    for (std::int64_t o = begin; o < end; ++o) {
+      const T* filter = weight.data<T>() + o * side * side * inputs;
+      for (int k = 0; k < taps * taps; ++k) {
+        const std::int64_t ky = phase.row.tap_first + k / taps * phase.tap_step;
+        const std::int64_t kx = phase.col.tap_first + k % taps * phase.tap_step;
+        rows[k] = filter + (ky * side + kx) * inputs;
+      }
+      winograd_weight(phase.form, rows, inputs, u + o * inputs, outputs * inputs);
     }
-    winograd_weight_line(phase.form, in, out);
-    for (int j = 0; j < points; ++j) t[j][i] = out[j];
-  }
-  for (int j = 0; j < points; ++j) {
-    winograd_weight_line(phase.form, t[j], out);
-    for (int i = 0; i < points; ++i) u[(points * i + j) * u_stride] = static_cast<T>(out[i]);
-  }
+  });
 }
 
 template <typename T>
-void pack_phase(const Exec& exec, const Phase& phase, ConstView weight, T* packed) {
-  const std::int64_t outputs = weight.dim(0), inputs = weight.dim(3), pairs = outputs * inputs;
-  const std::int64_t side = weight.dim(1), filter = side * side * inputs;
+void pack_phase(const Exec& exec, const Phase& phase, WinogradPass pass, ConstView weight,
+                T* packed) {
+  const std::int64_t inputs = weight.dim(3), pairs = weight.dim(0) * inputs;
   const Scratch<T> u(exec, static_cast<std::size_t>(phase.form.points() * pairs));
-  parallel_for(outputs, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin * inputs; i < end * inputs; ++i) {
-      const T* g = weight.data<T>() + i / inputs * filter + i % inputs;
-      transform_weight(phase, g, side, inputs, u.data() + i, pairs);
-    }
-  });
-  const std::int64_t numel = gemm_packed_numel<T>(inputs, outputs);
+  transform_weight(phase, weight, u.data());
+  const bool sums_inputs = pass != WinogradPass::conv_input_grad;
+  const Widths widths = widths_of(pass, weight.shape);
+  const std::int64_t numel = gemm_packed_numel<T>(widths.channels, widths.columns);
   for (std::int64_t point = 0; point < phase.form.points(); ++point) {
     const std::int64_t offset = point * pairs;
     gemm_pack<T>({.data = u.data(),
                   .tap_offset = &offset,
                   .taps = 1,
-                  .channels = inputs,
-                  .columns = outputs,
-                  .c_stride = 1,
-                  .n_stride = inputs},
+                  .channels = widths.channels,
+                  .columns = widths.columns,
+                  .c_stride = sums_inputs ? 1 : inputs,
+                  .n_stride = sums_inputs ? inputs : 1},
                  packed + point * numel);
   }
 }
@@ -242,46 +247,48 @@ void pack_phase(const Exec& exec, const Phase& phase, ConstView weight, T* packe
 }  // namespace
 
 // Beyond 256 x 256 channels the transformed weight is more than the caches hold.
-bool winograd_pays(GatherDirection direction, const Shape& w, const Conv2dParams& p) {
-  const bool conv = direction == GatherDirection::small_to_big;
-  const std::int64_t side = conv ? 3 : 4;
-  const bool fits = conv ? p.stride == 1 : p.stride == 2 && p.padding == 1;
-  return fits && w[1] == side && w[2] == side && p.dilation == 1 && p.groups == 1 &&
+bool winograd_pays(WinogradPass pass, const Shape& w, const Conv2dParams& p) {
+  const bool transposed = pass == WinogradPass::conv_transpose;
+  const std::int64_t side = transposed ? 4 : 3;
+  const bool fits = transposed ? p.stride == 2 && p.padding == 1 : p.stride == 1 && p.padding <= 2;
+  return p.winograd && fits && w[1] == side && w[2] == side && p.dilation == 1 && p.groups == 1 &&
          w[0] % 16 == 0 && w[3] % 16 == 0 && w[0] >= 32 && w[3] >= 32 && w[0] * w[3] <= 256 * 256;
 }
 
-std::int64_t winograd_packed_numel(GatherDirection direction, const Shape& w, DType dtype) {
-  const std::int64_t phases = direction == GatherDirection::small_to_big ? 1 : 4;
-  const std::int64_t points = phases * form_of(direction, w).points();
-  return points *
-         visit_floating(dtype, [&]<typename T>() { return gemm_packed_numel<T>(w[3], w[0]); });
+std::int64_t winograd_packed_numel(WinogradPass pass, const Shape& w, DType dtype) {
+  const std::int64_t phases = pass == WinogradPass::conv_transpose ? 4 : 1;
+  const Widths widths = widths_of(pass, w);
+  return phases * form_of(pass, w).points() * visit_floating(dtype, [&]<typename T>() {
+           return gemm_packed_numel<T>(widths.channels, widths.columns);
+         });
 }
 
-void winograd_pack(const Exec& exec, GatherDirection direction, ConstView weight, View packed) {
+void winograd_pack(const Exec& exec, WinogradPass pass, ConstView weight, View packed) {
+  const Widths widths = widths_of(pass, weight.shape);
   visit_floating(packed.dtype, [&]<typename T>() {
     T* to = packed.data<T>();
-    for (const Phase& phase : phases_of(direction, weight.shape, {}, 0, 0)) {
-      pack_phase(exec, phase, weight, to);
-      to += phase.form.points() * gemm_packed_numel<T>(weight.dim(3), weight.dim(0));
+    for (const Phase& phase : phases_of(pass, weight.shape, {}, 0, 0)) {
+      pack_phase(exec, phase, pass, weight, to);
+      to += phase.form.points() * gemm_packed_numel<T>(widths.channels, widths.columns);
     }
   });
 }
 
-void winograd_forward(const Exec& exec, GatherDirection direction, ConstView x, const Shape& weight,
+void winograd_product(const Exec& exec, WinogradPass pass, ConstView in, const Shape& weight,
                       ConstView packed, const ConvEpilogue& epilogue, const Conv2dParams& params,
-                      View y) {
-  if (y.numel() == 0) return;
-  visit_floating(y.dtype, [&]<typename T>() {
-    const Scratch<T> zeros(exec, static_cast<std::size_t>(x.dim(3)));
-    std::fill_n(zeros.data(), x.dim(3), T(0));
+                      View out) {
+  if (out.numel() == 0) return;
+  visit_floating(out.dtype, [&]<typename T>() {
+    const Scratch<T> zeros(exec, static_cast<std::size_t>(in.dim(3)));
+    std::fill_n(zeros.data(), in.dim(3), T(0));
     const T* u = packed.data<T>();
-    for (const Phase& phase : phases_of(direction, weight, params, y.dim(1), y.dim(2))) {
-      const Plan plan(phase, x, y, gemm_widths<T>().panel);
+    for (const Phase& phase : phases_of(pass, weight, params, out.dim(1), out.dim(2))) {
+      const Plan plan(phase, in, out, gemm_widths<T>().panel);
       parallel_for(plan.tile_tasks * plan.column_tasks, 1, [&](std::int64_t i, std::int64_t) {
-        Task<T> task(exec, phase, plan, x, u, epilogue, y, zeros.data());
+        Task<T> task(exec, phase, plan, in, u, epilogue, out, zeros.data());
         task.run(i % plan.tile_tasks, i / plan.tile_tasks);
       });
-      u += phase.form.points() * gemm_packed_numel<T>(x.dim(3), y.dim(3));
+      u += phase.form.points() * gemm_packed_numel<T>(in.dim(3), out.dim(3));
     }
   });
 }

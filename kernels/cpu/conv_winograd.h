@@ -1,27 +1,35 @@
 // Winograd's minimal filtering (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
-// 2015) for inference:
-//   3x3 convolution with stride 1, F(4x4, 3x3): 36 multiplications per 4x4 outputs in place of 144,
-//   or, with many channels, F(2x2, 3x3): 16 per 2x2 outputs in place of 36;
+// 2015):
+//   3x3 convolution with stride 1 and its input gradient, F(4x4, 3x3): 36 multiplications per 4x4
+//   outputs in place of 144, or, with many channels, F(2x2, 3x3): 16 per 2x2 outputs in place of 36;
+//   its weight gradient, F(3x3, 4x4): 36 in place of 144 as well;
 //   4x4 transposed convolution with stride 2, padding 1: each of its four phases is a 2x2
 //   convolution, F(2x2, 2x2): 9 in place of 16.
-// Rounding errors are a few times those of the direct sum, so only inference uses it, through
-// weights packed beforehand; training and gradients sum directly.
+// Rounding errors are a few times those of the direct sum, so it runs only where
+// Conv2dParams::winograd allows it.
 #pragma once
 
 #include "kernels/conv.h"
-#include "kernels/cpu/conv_gather.h"
 
 namespace akimbo::kernels::cpu {
 
+// Passes that multiply maps by a transformed weight.
+enum class WinogradPass { conv, conv_input_grad, conv_transpose };
+
 // Depends on the weight and parameters alone, since the packed weight does.
-[[nodiscard]] bool winograd_pays(GatherDirection direction, const Shape& weight,
+[[nodiscard]] bool winograd_pays(WinogradPass pass, const Shape& weight,
                                  const Conv2dParams& params);
 
-[[nodiscard]] std::int64_t winograd_packed_numel(GatherDirection direction, const Shape& weight,
+[[nodiscard]] std::int64_t winograd_packed_numel(WinogradPass pass, const Shape& weight,
                                                  DType dtype);
-void winograd_pack(const Exec& exec, GatherDirection direction, ConstView weight, View packed);
-void winograd_forward(const Exec& exec, GatherDirection direction, ConstView x, const Shape& weight,
+void winograd_pack(const Exec& exec, WinogradPass pass, ConstView weight, View packed);
+// `in` and `out` are x and y, or for an input gradient grad_y and grad_x.
+void winograd_product(const Exec& exec, WinogradPass pass, ConstView in, const Shape& weight,
                       ConstView packed, const ConvEpilogue& epilogue, const Conv2dParams& params,
-                      View y);
+                      View out);
+
+// The weight gradient of a convolution for which winograd_pays.
+void winograd_weight_grad(const Exec& exec, ConstView x, ConstView grad_y,
+                          const Conv2dParams& params, View grad_w);
 
 }  // namespace akimbo::kernels::cpu

@@ -76,6 +76,70 @@ HWY_INLINE HWY_ATTR void output_line(const V* m, V* y) {
   }
 }
 
+template <int M, int R, typename V>
+HWY_INLINE HWY_ATTR void weight_line(const V* g, V* t) {
+  using D = hn::DFromV<V>;
+  using T = hn::TFromD<D>;
+  const D tag;
+  const V half = hn::Set(tag, T(0.5));
+  if constexpr (M == 4) {
+    const V two = hn::Set(tag, T(2)), over_a = hn::Set(tag, T(-2.0 / 3)),
+            over_b = hn::Set(tag, T(1.0 / 6));
+    const V even_a = hn::MulAdd(half, g[2], g[0]), even_b = hn::MulAdd(two, g[2], g[0]);
+    const V odd_a = hn::Mul(hn::Set(tag, T(kWinogradA)), g[1]);
+    const V odd_b = hn::Mul(hn::Set(tag, T(kWinogradB)), g[1]);
+    t[0] = g[0];
+    t[1] = hn::Mul(over_a, hn::Add(even_a, odd_a));
+    t[2] = hn::Mul(over_a, hn::Sub(even_a, odd_a));
+    t[3] = hn::Mul(over_b, hn::Add(even_b, odd_b));
+    t[4] = hn::Mul(over_b, hn::Sub(even_b, odd_b));
+    t[5] = g[2];
+  } else if constexpr (R == 3) {
+    const V outer = hn::Add(g[0], g[2]);
+    t[0] = g[0];
+    t[1] = hn::Mul(half, hn::Add(outer, g[1]));
+    t[2] = hn::Mul(half, hn::Sub(outer, g[1]));
+    t[3] = g[2];
+  } else {
+    t[0] = g[0];
+    t[1] = hn::Add(g[0], g[1]);
+    t[2] = g[1];
+  }
+}
+
+// F(3,4) with the points of F(4,3). What weight_line divides by is left to taps_line.
+template <typename V>
+HWY_INLINE HWY_ATTR void gradient_line(const V* g, V* t) {
+  using D = hn::DFromV<V>;
+  using T = hn::TFromD<D>;
+  const D tag;
+  const V half = hn::Set(tag, T(0.5)), two = hn::Set(tag, T(2));
+  const V even_a = hn::MulAdd(half, g[2], g[0]), even_b = hn::MulAdd(two, g[2], g[0]);
+  const V odd_a = hn::Mul(hn::Set(tag, T(kWinogradA)), hn::MulAdd(half, g[3], g[1]));
+  const V odd_b = hn::Mul(hn::Set(tag, T(kWinogradB)), hn::MulAdd(two, g[3], g[1]));
+  t[0] = g[0];
+  t[1] = hn::Add(even_a, odd_a);
+  t[2] = hn::Sub(even_a, odd_a);
+  t[3] = hn::Add(even_b, odd_b);
+  t[4] = hn::Sub(even_b, odd_b);
+  t[5] = g[3];
+}
+
+template <typename V>
+HWY_INLINE HWY_ATTR void taps_line(const V* m, V* y) {
+  using D = hn::DFromV<V>;
+  using T = hn::TFromD<D>;
+  const D tag;
+  const V over_a = hn::Set(tag, T(-2.0 / 3)), over_b = hn::Set(tag, T(1.0 / 6));
+  const V sum_a = hn::Mul(over_a, hn::Add(m[1], m[2]));
+  const V sum_b = hn::Mul(over_b, hn::Add(m[3], m[4]));
+  const V odd_a = hn::Mul(hn::Set(tag, T(-2.0 / 3 * kWinogradA)), hn::Sub(m[1], m[2]));
+  const V odd_b = hn::Mul(hn::Set(tag, T(1.0 / 6 * kWinogradB)), hn::Sub(m[3], m[4]));
+  y[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
+  y[1] = hn::Add(odd_a, odd_b);
+  y[2] = hn::MulAdd(hn::Set(tag, T(0.5)), sum_a, hn::MulAdd(hn::Set(tag, T(2)), sum_b, m[5]));
+}
+
 template <int M, int R, typename T>
 HWY_ATTR void input_tile(const T* const* pixels, std::int64_t channels, T* v, std::int64_t stride) {
   constexpr int P = M + R - 1;
@@ -141,6 +205,79 @@ HWY_ATTR void output_tile(const T* m, std::int64_t stride, std::int64_t columns,
   }
 }
 
+template <int M, int R, typename T>
+HWY_ATTR void weight_tile(const T* const* taps, std::int64_t channels, T* u, std::int64_t stride) {
+  constexpr int P = M + R - 1;
+  const hn::ScalableTag<T> d;
+  using Vector = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t c = 0; c < channels; c += lanes) {
+    Vector t[R][P];  // columns transformed: t[column][point]
+    for (int j = 0; j < R; ++j) {
+      Vector column[R];
+      for (int i = 0; i < R; ++i) column[i] = hn::LoadU(d, taps[i * R + j] + c);
+      weight_line<M, R>(column, t[j]);
+    }
+    for (int i = 0; i < P; ++i) {
+      Vector row[R], out[P];
+      for (int j = 0; j < R; ++j) row[j] = t[j][i];
+      weight_line<M, R>(row, out);
+      for (int j = 0; j < P; ++j) hn::StoreU(out[j], d, u + (i * P + j) * stride + c);
+    }
+  }
+}
+
+template <typename T>
+HWY_ATTR void gradient_tile(const T* const* pixels, std::int64_t channels, T* u,
+                            std::int64_t stride) {
+  constexpr int R = 4, P = 6;
+  const hn::ScalableTag<T> d;
+  using Vector = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t c = 0; c < channels; c += lanes) {
+    Vector t[R][P];
+#pragma GCC unroll 4
+    for (int j = 0; j < R; ++j) {
+      Vector column[R];
+#pragma GCC unroll 4
+      for (int i = 0; i < R; ++i) column[i] = hn::LoadU(d, pixels[i * R + j] + c);
+      gradient_line(column, t[j]);
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < P; ++i) {
+      Vector row[R], out[P];
+#pragma GCC unroll 4
+      for (int j = 0; j < R; ++j) row[j] = t[j][i];
+      gradient_line(row, out);
+#pragma GCC unroll 6
+      for (int j = 0; j < P; ++j) hn::StoreU(out[j], d, u + (i * P + j) * stride + c);
+    }
+  }
+}
+
+template <typename T>
+HWY_ATTR void taps_tile(const T* m, std::int64_t stride, std::int64_t columns, T* taps,
+                        std::int64_t tap_stride) {
+  constexpr int M = 3, P = 6;
+  const hn::ScalableTag<T> d;
+  using Vector = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t n = 0; n < columns; n += lanes) {
+    Vector t[P][M];
+    for (int j = 0; j < P; ++j) {
+      Vector column[P];
+      for (int i = 0; i < P; ++i) column[i] = hn::LoadU(d, m + (i * P + j) * stride + n);
+      taps_line(column, t[j]);
+    }
+    for (int i = 0; i < M; ++i) {
+      Vector row[P], y[M];
+      for (int j = 0; j < P; ++j) row[j] = t[j][i];
+      taps_line(row, y);
+      for (int j = 0; j < M; ++j) hn::StoreU(y[j], d, taps + (i * M + j) * tap_stride + n);
+    }
+  }
+}
+
 template <typename T>
 HWY_ATTR void input_form(const WinogradForm& form, const T* const* pixels, std::int64_t channels,
                          T* v, std::int64_t stride) {
@@ -154,6 +291,14 @@ HWY_ATTR void output_form(const WinogradForm& form, const T* m, std::int64_t str
   if (form.outputs == 4) return output_tile<4, 3>(m, stride, columns, out);
   form.taps == 3 ? output_tile<2, 3>(m, stride, columns, out)
                  : output_tile<2, 2>(m, stride, columns, out);
+}
+
+template <typename T>
+HWY_ATTR void weight_form(const WinogradForm& form, const T* const* taps, std::int64_t channels,
+                          T* u, std::int64_t stride) {
+  if (form.outputs == 4) return weight_tile<4, 3>(taps, channels, u, stride);
+  form.taps == 3 ? weight_tile<2, 3>(taps, channels, u, stride)
+                 : weight_tile<2, 2>(taps, channels, u, stride);
 }
 
 // Dispatch wants functions, not templates.
@@ -174,6 +319,29 @@ void output_f64(const WinogradForm& form, const double* m, std::int64_t stride,
   output_form(form, m, stride, columns, out);
 }
 
+void weight_f32(const WinogradForm& form, const float* const* taps, std::int64_t channels, float* u,
+                std::int64_t stride) {
+  weight_form(form, taps, channels, u, stride);
+}
+void gradient_f32(const float* const* pixels, std::int64_t channels, float* u, std::int64_t stride) {
+  gradient_tile(pixels, channels, u, stride);
+}
+void taps_f32(const float* m, std::int64_t stride, std::int64_t columns, float* taps,
+              std::int64_t tap_stride) {
+  taps_tile(m, stride, columns, taps, tap_stride);
+}
+void weight_f64(const WinogradForm& form, const double* const* taps, std::int64_t channels, double* u,
+                std::int64_t stride) {
+  weight_form(form, taps, channels, u, stride);
+}
+void gradient_f64(const double* const* pixels, std::int64_t channels, double* u, std::int64_t stride) {
+  gradient_tile(pixels, channels, u, stride);
+}
+void taps_f64(const double* m, std::int64_t stride, std::int64_t columns, double* taps,
+              std::int64_t tap_stride) {
+  taps_tile(m, stride, columns, taps, tap_stride);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace akimbo::kernels::cpu
 HWY_AFTER_NAMESPACE();
@@ -185,6 +353,12 @@ HWY_EXPORT(input_f32);
 HWY_EXPORT(input_f64);
 HWY_EXPORT(output_f32);
 HWY_EXPORT(output_f64);
+HWY_EXPORT(weight_f32);
+HWY_EXPORT(weight_f64);
+HWY_EXPORT(gradient_f32);
+HWY_EXPORT(gradient_f64);
+HWY_EXPORT(taps_f32);
+HWY_EXPORT(taps_f64);
 
 template <>
 void winograd_input(const WinogradForm& form, const float* const* pixels, std::int64_t channels,
@@ -207,26 +381,35 @@ void winograd_output(const WinogradForm& form, const double* m, std::int64_t str
   HWY_DYNAMIC_DISPATCH(output_f64)(form, m, stride, columns, out);
 }
 
-void winograd_weight_line(const WinogradForm& form, const double* g, double* out) {
-  if (form.outputs == 4) {
-    const double even_a = g[0] + 0.5 * g[2], odd_a = kWinogradA * g[1];
-    const double even_b = g[0] + 2 * g[2], odd_b = kWinogradB * g[1];
-    out[0] = g[0];
-    out[1] = (even_a + odd_a) / -1.5;
-    out[2] = (even_a - odd_a) / -1.5;
-    out[3] = (even_b + odd_b) / 6;
-    out[4] = (even_b - odd_b) / 6;
-    out[5] = g[2];
-  } else if (form.taps == 3) {
-    out[0] = g[0];
-    out[1] = 0.5 * (g[0] + g[1] + g[2]);
-    out[2] = 0.5 * (g[0] - g[1] + g[2]);
-    out[3] = g[2];
-  } else {
-    out[0] = g[0];
-    out[1] = g[0] + g[1];
-    out[2] = g[1];
-  }
+template <>
+void winograd_weight(const WinogradForm& form, const float* const* taps, std::int64_t channels, float* u,
+                     std::int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(weight_f32)(form, taps, channels, u, stride);
+}
+template <>
+void winograd_gradient(const float* const* pixels, std::int64_t channels, float* u,
+                       std::int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(gradient_f32)(pixels, channels, u, stride);
+}
+template <>
+void winograd_taps(const float* m, std::int64_t stride, std::int64_t columns, float* taps,
+                   std::int64_t tap_stride) {
+  HWY_DYNAMIC_DISPATCH(taps_f32)(m, stride, columns, taps, tap_stride);
+}
+template <>
+void winograd_weight(const WinogradForm& form, const double* const* taps, std::int64_t channels, double* u,
+                     std::int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(weight_f64)(form, taps, channels, u, stride);
+}
+template <>
+void winograd_gradient(const double* const* pixels, std::int64_t channels, double* u,
+                       std::int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(gradient_f64)(pixels, channels, u, stride);
+}
+template <>
+void winograd_taps(const double* m, std::int64_t stride, std::int64_t columns, double* taps,
+                   std::int64_t tap_stride) {
+  HWY_DYNAMIC_DISPATCH(taps_f64)(m, stride, columns, taps, tap_stride);
 }
 
 }  // namespace akimbo::kernels::cpu

@@ -7,7 +7,7 @@
 namespace akimbo::kernels::cpu {
 
 // F(outputs x outputs, taps x taps): blocks of outputs made from side() x side() pixels by as many
-// multiplications. (4,3), (2,3) and (2,2) exist.
+// multiplications. (4,3), (2,3) and (2,2) exist. Channels and columns are multiples of 16.
 struct WinogradForm {
   int outputs, taps;
   [[nodiscard]] constexpr int side() const { return outputs + taps - 1; }
@@ -36,7 +36,21 @@ template <typename T>
 void winograd_output(const WinogradForm& form, const T* m, std::int64_t stride,
                      std::int64_t columns, const WinogradOutput<T>& out);
 
-// The filter's side along one axis: side() points from `taps` taps. In double, to be rounded once.
-void winograd_weight_line(const WinogradForm& form, const double* g, double* out);
+// The filter's side: taps x taps rows of `channels` values in, point k of channel c to
+// u[k * stride + c].
+template <typename T>
+void winograd_weight(const WinogradForm& form, const T* const* taps, std::int64_t channels, T* u,
+                     std::int64_t stride);
+
+// The weight gradient of a 3x3 convolution from the same 6x6 blocks of pixels that F(4,3) reads and
+// 4x4 blocks of the outputs' gradient, which take the filter's place: F(3x3, 4x4).
+//   u[k * stride + c] = point k of the gradients at the 16 `pixels`
+template <typename T>
+void winograd_gradient(const T* const* pixels, std::int64_t channels, T* u, std::int64_t stride);
+// From sums of products over blocks, point k of column n at m[k * stride + n], to the nine taps of
+// `columns` weights: tap k of column n to taps[k * tap_stride + n].
+template <typename T>
+void winograd_taps(const T* m, std::int64_t stride, std::int64_t columns, T* taps,
+                   std::int64_t tap_stride);
 
 }  // namespace akimbo::kernels::cpu

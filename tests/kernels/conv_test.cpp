@@ -61,6 +61,12 @@ std::vector<Case> cases() {
       make_case(1, 6, 7, 5, 10, 3, 3, {.stride = 2, .padding = 1, .groups = 5}),
       make_case(1, 8, 8, 48, 16, 1, 1, {.stride = 2}),
       make_case(1, 33, 40, 5, 13, 3, 3, {.stride = 1, .padding = 1}),
+      // Winograd: blocks cut at the edges, more channels than one task takes, partial sums.
+      make_case(1, 7, 5, 32, 48, 3, 3, {.stride = 1, .padding = 1, .winograd = true}),
+      make_case(2, 9, 14, 80, 64, 3, 3, {.stride = 1, .padding = 0, .winograd = true}),
+      make_case(1, 4, 3, 160, 144, 3, 3, {.stride = 1, .padding = 2, .winograd = true}),
+      make_case(3, 36, 41, 32, 32, 3, 3, {.stride = 1, .padding = 1, .winograd = true}),
+      make_case(1, 10, 7, 32, 48, 4, 4, {.stride = 2, .padding = 1, .winograd = true}),
   };
 }
 
@@ -90,7 +96,10 @@ std::vector<Pass> passes(const Case& c) {
       kernel(exec, view_of(in[0]), view_of(in[1]), p, mutable_view_of(out));
     };
   };
-  const std::int64_t taps = c.w[1] * c.w[2], pixels = c.big.numel() / c.big[3];
+  const std::int64_t taps = c.w[1] * c.w[2];
+  // Winograd's transforms add and take away again: short sums come out of longer ones.
+  const std::int64_t fewest = c.params.winograd ? 256 : 0;
+  const std::int64_t pixels = std::max(fewest, c.big.numel() / c.big[3]);
   return {
       {"conv2d_forward",
        forward(cpu::conv2d_forward),
@@ -176,8 +185,7 @@ TEST(ConvKernels, FastPathMatchesPlainLoops) {
 }
 
 // One case per kernel is enough: large enough to be cut into several tasks and partial sums.
-TEST(ConvKernels, BitsDoNotDependOnThreads) {
-  const Case c = make_case(2, 33, 40, 6, 70, 3, 3, {.stride = 1, .padding = 1});
+void expect_same_bits(const Case& c) {
   for (const Pass& pass : passes(c)) {
     SCOPED_TRACE(pass.name);
     kernels::set_num_threads(1);
@@ -188,6 +196,31 @@ TEST(ConvKernels, BitsDoNotDependOnThreads) {
       EXPECT_EQ(largest_difference(one, more), 0) << threads << " threads";
     }
     kernels::set_num_threads(0);
+  }
+}
+
+TEST(ConvKernels, BitsDoNotDependOnThreads) {
+  expect_same_bits(make_case(2, 33, 40, 6, 70, 3, 3, {.stride = 1, .padding = 1}));
+  expect_same_bits(
+      make_case(3, 36, 41, 32, 80, 3, 3, {.stride = 1, .padding = 1, .winograd = true}));
+}
+
+// The bound that is promised to users (docs/design.md): the largest error of a layer is below 1e-4
+// of the standard deviation of its outputs.
+TEST(ConvKernels, WinogradStaysWithinItsErrorBound) {
+  for (const std::int64_t channels : {32, 128, 256}) {
+    const Case c = make_case(2, 16, 12, channels, channels, 3, 3,
+                             {.stride = 1, .padding = 1, .winograd = true});
+    for (const Pass& pass : passes(c)) {
+      if (std::string(pass.name).starts_with("conv_transpose")) continue;
+      SCOPED_TRACE(std::string(pass.name) + " " + c.str());
+      const Tensor wanted = run(pass.fast, pass.operands, pass.result, DType::f64);
+      const Tensor got = run(pass.fast, pass.operands, pass.result, DType::f32);
+      double squares = 0;
+      for (const double v : wanted.values<double>()) squares += v * v;
+      const double deviation = std::sqrt(squares / static_cast<double>(wanted.numel()));
+      EXPECT_LT(largest_difference(got, wanted), 1e-4 * deviation);
+    }
   }
 }
 
@@ -250,10 +283,10 @@ void expect_packed_forward(const Shape& x_shape, const Shape& w_shape, const Con
 
 TEST(ConvKernels, PackedForwardMatchesPlainLoops) {
   namespace cpu = kernels::cpu;
-  for (const Case& c : {make_case(1, 7, 5, 32, 48, 3, 3, {.stride = 1, .padding = 1}),
-                        make_case(2, 16, 14, 64, 80, 3, 3, {.stride = 1, .padding = 1}),
-                        make_case(1, 3, 4, 32, 32, 3, 3, {}),
-                        make_case(1, 1, 1, 48, 32, 3, 3, {.stride = 1, .padding = 2}),
+  for (const Case& c : {make_case(1, 7, 5, 32, 48, 3, 3, {.stride = 1, .padding = 1, .winograd = true}),
+                        make_case(2, 16, 14, 64, 80, 3, 3, {.padding = 1, .winograd = true}),
+                        make_case(1, 3, 4, 32, 32, 3, 3, {.winograd = true}),
+                        make_case(1, 1, 1, 48, 32, 3, 3, {.padding = 2, .winograd = true}),
                         make_case(1, 5, 6, 24, 40, 3, 3, {.stride = 1, .padding = 1})}) {
     expect_packed_forward(c.big, c.w, c.params, c.small, cpu::conv2d_packed_numel,
                           cpu::conv2d_pack_weight, cpu::conv2d_forward, cpu::conv2d_forward_plain);
@@ -262,7 +295,7 @@ TEST(ConvKernels, PackedForwardMatchesPlainLoops) {
 
 TEST(ConvKernels, PackedTransposedForwardMatchesPlainLoops) {
   namespace cpu = kernels::cpu;
-  const Conv2dParams params{.stride = 2, .padding = 1};
+  const Conv2dParams params{.stride = 2, .padding = 1, .winograd = true};
   for (const auto& [x, w, y] : std::vector<std::tuple<Shape, Shape, Shape>>{
            {{2, 6, 5, 48}, {32, 4, 4, 48}, {2, 12, 10, 32}},
            {{1, 1, 1, 32}, {80, 4, 4, 32}, {1, 2, 2, 80}},
