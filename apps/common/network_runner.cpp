@@ -17,11 +17,11 @@ constexpr std::size_t kMaxShapes = 4;
 
 NetworkRunner::NetworkRunner(models::Network& network, const EvalConfig& config, Device device)
     : network_(network),
-      precision_(config.precision),
+      config_(config),
       use_graph_(config.cuda_graph && device.is_cuda()),
       device_(device),
       parameters_(network.named_parameters()) {
-  check_precision("eval.precision", precision_, device);
+  check_precision("eval.precision", config_.precision, device);
 }
 
 std::size_t NetworkRunner::num_graphs() const {
@@ -39,13 +39,13 @@ NetworkRunner::Prepared& NetworkRunner::prepare(const Shape& shape) {
   if (prepared_.size() >= kMaxShapes) prepared_.pop_front();
   auto plan =
       std::make_unique<plan::Plan>([this](const Tensor& x) { return network_.outputs(x); }, shape,
-                                   activation_dtype(precision_), device_, parameters_);
+                                   activation_dtype(config_.precision), device_, parameters_);
   prepared_.push_back({.shape = shape, .plan = std::move(plan)});
   return prepared_.back();
 }
 
 Tensor NetworkRunner::compute(plan::Plan& plan, const Tensor& x) {
-  const Tensor& y = plan.run(ops::cast(x, activation_dtype(precision_))).front().second;
+  const Tensor& y = plan.run(ops::cast(x, activation_dtype(config_.precision))).front().second;
   return y.dtype() == DType::f32 ? y.clone() : ops::cast(y, DType::f32);  // the next run overwrites
 }
 
@@ -58,7 +58,7 @@ void NetworkRunner::record(Prepared& prepared) {
 
 Tensor NetworkRunner::forward(const Tensor& x) {
   const autograd::NoGrad no_grad;
-  use_precision(precision_);
+  use_inference_mode(config_);
   Prepared& prepared = prepare(x.shape());
   // The first pass makes what must not be made while recording (16-bit copies of weights).
   if (!use_graph_ || prepared.passes++ == 0) return compute(*prepared.plan, x.to(device_));

@@ -38,7 +38,7 @@ class NetworkRunner {
   void record(Prepared& prepared);
 
   models::Network& network_;
-  std::string precision_;
+  EvalConfig config_;
   bool use_graph_;
   Device device_;
   plan::NamedTensors parameters_;

@@ -18,9 +18,17 @@ DType activation_dtype(const std::string& precision) {
   return DType::f32;
 }
 
-void use_precision(const std::string& precision) {
+void use_training_mode(const TrainConfig& config) {
   ComputeMode mode = compute_mode();
-  mode.tf32 = precision == "tf32";
+  mode.tf32 = config.precision == "tf32";
+  mode.winograd_training = config.winograd;
+  set_compute_mode(mode);
+}
+
+void use_inference_mode(const EvalConfig& config) {
+  ComputeMode mode = compute_mode();
+  mode.tf32 = config.precision == "tf32";
+  mode.winograd_inference = config.winograd;
   set_compute_mode(mode);
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "apps/config/config.h"
 #include "engine/core/device.h"
 #include "engine/core/tensor.h"
 
@@ -14,7 +15,8 @@ void check_precision(const char* setting, const std::string& precision, Device d
 // Of the activations: f32 for f32 and tf32.
 [[nodiscard]] DType activation_dtype(const std::string& precision);
 
-// From now on, on every GPU; the deterministic mode stays as it is.
-void use_precision(const std::string& precision);
+// Kernels compute as the config says from now on; the deterministic mode stays as it is.
+void use_training_mode(const TrainConfig& config);
+void use_inference_mode(const EvalConfig& config);
 
 }  // namespace akimbo::apps

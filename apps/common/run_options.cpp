@@ -10,6 +10,8 @@ void RunOptions::declare(Options& options) {
   options.option("--threads", threads, "CPU threads; 0: all cores");
   options.flag("--deterministic", deterministic,
                "on a GPU: the same bits in every run, somewhat slower (the CPU always does)");
+  options.flag("--exact", exact,
+               "on the CPU: no Winograd convolutions, whose rounding errors are somewhat larger");
 }
 
 Device RunOptions::apply() const {
@@ -19,6 +21,11 @@ Device RunOptions::apply() const {
   set_num_threads(threads);
   set_compute_mode({.deterministic = deterministic});
   return parse_device(device);
+}
+
+void RunOptions::adjust(Config& config) const {
+  if (deterministic) config.train.deterministic = true;
+  if (exact) config.train.winograd = config.eval.winograd = false;
 }
 
 }  // namespace akimbo::apps

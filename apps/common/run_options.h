@@ -4,6 +4,7 @@
 #include <string>
 
 #include "apps/command.h"
+#include "apps/config/config.h"
 #include "engine/core/device.h"
 
 namespace akimbo::apps {
@@ -12,11 +13,14 @@ struct RunOptions {
   std::string device = "auto";
   int threads = 0;
   bool deterministic = false;
+  bool exact = false;
 
   void declare(Options& options);
   // Sets the number of threads and the compute mode; returns the device. Throws DeviceError that
   // says why when it is not there.
   [[nodiscard]] Device apply() const;
+  // What of it is a setting of the config too.
+  void adjust(Config& config) const;
 };
 
 }  // namespace akimbo::apps

@@ -105,6 +105,7 @@ void describe(Fields& f, TrainConfig& c) {
   f.section("schedule", c.schedule);
   f.field("clip_norm", c.clip_norm, at_least(0.0));
   f.field("precision", c.precision, one_of(precisions()));
+  f.field("winograd", c.winograd);
   f.field("deterministic", c.deterministic);
   f.field("cuda_graph", c.cuda_graph);
   f.field("ema_decay", c.ema_decay, between(0.0, 0.999999));
@@ -118,6 +119,7 @@ void describe(Fields& f, TrainConfig& c) {
 template <typename Fields>
 void describe(Fields& f, EvalConfig& c) {
   f.field("precision", c.precision, one_of(precisions()));
+  f.field("winograd", c.winograd);
   f.field("cuda_graph", c.cuda_graph);
   f.field("batch_size", c.batch_size, between(1, 65536));
   f.field("flip_test", c.flip_test);

@@ -93,6 +93,7 @@ struct TrainConfig {
   ScheduleConfig schedule;
   double clip_norm = 0;  // largest norm of all gradients together; 0: no clipping
   std::string precision = "f32";
+  bool winograd = true;        // on the CPU: faster convolutions, slightly larger rounding errors
   bool deterministic = false;  // on a GPU: the same bits in every run, somewhat slower
   bool cuda_graph = true;      // on a GPU: record the step once and replay it
   double ema_decay = 0;        // of the averaged weights that are validated and kept; 0: none
@@ -105,6 +106,7 @@ struct TrainConfig {
 
 struct EvalConfig {
   std::string precision = "f32";
+  bool winograd = true;
   bool cuda_graph = true;
   int batch_size = 32;
   bool flip_test = false;

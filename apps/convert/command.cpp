@@ -5,14 +5,36 @@
 
 #include "apps/cli.h"
 #include "apps/commands.h"
+#include "apps/common/load_model.h"
+#include "apps/common/model_file.h"
 #include "apps/common/output_folder.h"
 #include "apps/convert/convert.h"
 #include "apps/convert/experiment.h"
+#include "apps/convert/onnx_write.h"
 
 namespace akimbo::apps {
 namespace {
 
+// A network for other inference engines: with its own config, or the one that is given.
+int run_onnx(const convert::ConvertOptions& options) {
+  LoadedModel model =
+      options.config.empty()
+          ? load_model({.model = options.source, .init = {}, .overrides = {}})
+          : load_model({.model = options.config, .init = options.source, .overrides = {}});
+  const PixelSize size = model.config.codec.input_size;
+  write_output([&] {
+    convert::write_onnx(options.dest, *model.network,
+                        {.height = size.height,
+                         .width = size.width,
+                         .metadata = model_metadata({model.config, model.skeleton, Json()})});
+  });
+  fmt::print("wrote {}: input [batch,3,{},{}], {} numbers\n", options.dest, size.height, size.width,
+             model.network->num_parameters());
+  return kExitDone;
+}
+
 int run_convert(const convert::ConvertOptions& options) {
+  if (options.dest.ends_with(".onnx")) return run_onnx(options);
   const convert::ConvertReport report = convert::convert_file(options);
   const convert::Weights& weights = report.weights;
   std::int64_t numel = 0;
@@ -72,8 +94,8 @@ Command convert_command() {
                                   ".pth, .pt, .pth.tar or .safetensors; or a published "
                                   "experiment, .yaml");
             command_line.argument("DEST", options->dest,
-                                  "file to write: .safetensors (ours), .pth (PyTorch); of an "
-                                  "experiment a config, .json");
+                                  "file to write: .safetensors (ours), .pth (PyTorch) or "
+                                  ".onnx; of an experiment a config, .json");
             command_line.option("--config", options->config,
                                 "the network: names and shapes are checked, and the config is kept "
                                 "in the file, so that it alone can predict");

@@ -111,6 +111,7 @@ int score_file(const Arguments& arguments, const std::vector<Gate>& gates) {
 int evaluate_model(const Arguments& arguments, Device device, const std::vector<Gate>& gates) {
   LoadedModel model = load_model(arguments.source, device);
   print_notes(model);
+  arguments.run.adjust(model.config);
   apply_arguments(arguments, model.config);
   const DatasetConfig& set = model.config.data.val;
   const auto dataset = open_dataset(model.config, set, model.skeleton, Use::evaluate);

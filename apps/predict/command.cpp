@@ -108,6 +108,7 @@ int run(const Arguments& arguments) {
   const PredictOptions options = options_of(arguments);
   LoadedModel model = load_model(arguments.source, device);
   print_notes(model);
+  arguments.run.adjust(model.config);
   if (arguments.flip) model.config.eval.flip_test = true;
   prepare_output_folder(options.out);
   Predictor predictor(options, std::move(model), device);

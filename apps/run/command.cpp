@@ -73,8 +73,9 @@ int run(const Arguments& arguments) {
   const io::SafetensorsFile file(arguments.input);
   const std::string layout = layout_of(file);
   const Tensor input = read_input(file, layout);
-  const LoadedModel model = load_model(arguments.source, device);
+  LoadedModel model = load_model(arguments.source, device);
   print_notes(model);
+  arguments.run.adjust(model.config);
   NetworkRunner runner(*model.network, model.config.eval, device);
   Tensor heatmaps = runner.forward(input.to(device)).to(kCpu);
   if (layout == "NCHW") heatmaps = permute(heatmaps, {0, 3, 1, 2});

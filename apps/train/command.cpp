@@ -49,7 +49,7 @@ int run(const Arguments& arguments) {
   const Device device = arguments.run.apply();
   const fs::path path = find_config(arguments.config);
   Config config = load_config(path, arguments.overrides);
-  if (arguments.run.deterministic) config.train.deterministic = true;
+  arguments.run.adjust(config);
   set_compute_mode({.deterministic = config.train.deterministic});
   if (!arguments.data.empty()) config.data.root = fs::absolute(arguments.data).string();
   const fs::path out =

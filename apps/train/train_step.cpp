@@ -59,7 +59,7 @@ void TrainStep::capture(const Inputs& inputs) {
 }
 
 void TrainStep::run(const DeviceBatch& batch, double learning_rate) {
-  use_precision(config_.precision);
+  use_training_mode(config_);
   optim::Optimizer& optimizer = state_.optimizer();
   optimizer.set_learning_rate(learning_rate);
   const Inputs inputs{batch.input, batch.target, batch.weight};
