@@ -6,7 +6,6 @@
 #include "apps/commands.h"
 #include "apps/common/data.h"
 #include "apps/common/load_model.h"
-#include "apps/common/model_file.h"
 #include "apps/common/output_folder.h"
 #include "apps/html/page.h"
 #include "engine/io/file.h"
@@ -18,19 +17,10 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Arguments {
-  std::string config, data, split = "train", out = "out/browse.html";
-  std::vector<std::string> overrides;
+  ModelSource source;
+  std::string data, split = "train", out = "out/browse.html";
   int num_samples = 24, epoch = 0;
 };
-
-// Of a config file or of a checkpoint.
-ModelInfo read_info(const Arguments& arguments) {
-  LoadedModel model =
-      load_model_config({.model = arguments.config, .overrides = arguments.overrides});
-  ModelInfo info{.config = std::move(model.config), .skeleton = std::move(model.skeleton)};
-  if (!arguments.data.empty()) info.config.data.root = fs::absolute(arguments.data).string();
-  return info;
-}
 
 void check(const Arguments& arguments) {
   if (arguments.split != "train" && arguments.split != "val") {
@@ -47,7 +37,7 @@ std::string about(const Arguments& arguments, const Config& config,
   const Size2 input = dataset.options().codec.input_size;
   const Size2 map = dataset.options().codec.heatmap_size;
   return html::facts(
-      {{"config", arguments.config},
+      {{"config", arguments.source.model},
        {"set", fmt::format("{}: {} people of {}", arguments.split, dataset.size(),
                            dataset.people().where)},
        {"order", arguments.split == "train" ? fmt::format("of training, seed {}, epoch {}",
@@ -60,11 +50,12 @@ std::string about(const Arguments& arguments, const Config& config,
 
 int run(const Arguments& arguments) {
   check(arguments);
-  ModelInfo info = read_info(arguments);
-  Config& config = info.config;
+  LoadedModel model = load_model_config(arguments.source);
+  Config& config = model.config;
+  if (!arguments.data.empty()) config.data.root = fs::absolute(arguments.data).string();
   const bool is_train = arguments.split == "train";
   const datasets::TopDownDataset dataset =
-      open_dataset(config, is_train ? config.data.train : config.data.val, info.skeleton,
+      open_dataset(config, is_train ? config.data.train : config.data.val, model.skeleton,
                    is_train ? Use::train : Use::evaluate);
   datasets::BatchLoader loader(
       dataset, is_train ? train_order(config, arguments.epoch, 0) : eval_order(config));
@@ -76,7 +67,7 @@ int run(const Arguments& arguments) {
       figures.push_back(sample_figure(dataset, batch, row));
     }
   }
-  html::Page page(fmt::format("Samples of {}", fs::path(arguments.config).stem().string()));
+  html::Page page(fmt::format("Samples of {}", fs::path(arguments.source.model).stem().string()));
   page.section("What this is", about(arguments, config, dataset) +
                                    "<p class=\"dim\">Each sample: the picture with its labels, "
                                    "its box and the border of the crop (white); the network's "
@@ -96,14 +87,16 @@ Command browse_command() {
           "akimbo browse body2d/hrnet/coco/w32_256x192_adam_lr1e-3 --data data/coco --samples 40",
           [](Options& options) {
             const auto arguments = std::make_shared<Arguments>();
-            options.argument("CONFIG", arguments->config, "a config, or a model file");
+            options.argument("CONFIG", arguments->source.model, "a config, or a model file");
             options.option("--data", arguments->data, "folder of the data; over data.root");
             options.option("--split", arguments->split,
                            "train: shuffled and augmented; val: as validation takes them");
             options.option("--samples", arguments->num_samples, "how many");
             options.option("--epoch", arguments->epoch, "of shuffling and augmentation, from 0");
             options.option("--out", arguments->out, "the page; pictures are inside it");
-            options.option("--set", arguments->overrides,
+            options.option("--config", arguments->source.config,
+                           "the config of a checkpoint that carries none, such as PyTorch's");
+            options.option("--set", arguments->source.overrides,
                            "change a setting: a.b=value, such as train.seed=7");
             return [arguments] { return run(*arguments); };
           }};

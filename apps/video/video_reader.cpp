@@ -167,8 +167,11 @@ std::optional<VideoReader::Frame> VideoReader::next() {
   }
   const int width = decoder_->header_number(), height = decoder_->header_number();
   const int maximum = decoder_->header_number();
-  if (std::memcmp(magic, "P6\n", 3) != 0 || width < 1 || height < 1 || maximum != 255) {
-    throw_error<FileError>("[video] {}: ffmpeg gave no picture of 8 bits", path_.string());
+  constexpr std::int64_t kMaxPixels = 500'000'000;  // as of pictures
+  if (std::memcmp(magic, "P6\n", 3) != 0 || width < 1 || height < 1 || maximum != 255 ||
+      std::int64_t{width} * height > kMaxPixels) {
+    throw_error<FileError>("[video] {}: ffmpeg gave no picture of 8 bits and usual size",
+                           path_.string());
   }
   Frame frame{.image = Image(height, width, 3)};
   std::vector<std::uint8_t>& pixels = frame.image.pixels;
