@@ -19,6 +19,14 @@ std::vector<Point> crop_joints(const CropPlan& plan, const Affine& image_to_crop
   return joints;
 }
 
+// As annotated, or by the picture's own header.
+ImageSize full_size(const ImageSource& images, const ImageEntry& entry) {
+  if (entry.width > 0) return {entry.width, entry.height};
+  const std::string bytes = images.read_bytes(entry.name);
+  return read_image_size({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                         images.full_name(entry.name));
+}
+
 // The stream of a sample's augmentation; apart from the streams of weights and shuffling.
 constexpr std::uint64_t kAugmentStream = stream_of("augment");
 
@@ -74,14 +82,15 @@ ImageCache::Picture TopDownDataset::picture(std::int64_t index) const {
 // box alone, not on the augmentation, so that the cache serves every epoch.
 TopDownDataset::Picture TopDownDataset::picture_of(const PersonRecord& person) const {
   const ImageEntry& entry = people_.images[static_cast<std::size_t>(person.image_index)];
-  if (options_.warp == WarpMode::fast && entry.width > 0) {
+  if (options_.warp == WarpMode::fast) {
     const int d = reduction_for(options_.codec.image_to_crop(person.region));
     if (d > 1) {
       auto image = decode(person.image_index, d);
+      const ImageSize full = full_size(images_, entry);
       // Formats that cannot be reduced, and files whose size is not as annotated, come in full.
-      if (image->width == reduced_side(entry.width, d) &&
-          image->height == reduced_side(entry.height, d)) {
-        return {std::move(image), d, entry.width};
+      if (image->width == reduced_side(full.width, d) &&
+          image->height == reduced_side(full.height, d)) {
+        return {std::move(image), d, full.width};
       }
     }
   }

@@ -242,7 +242,8 @@ TEST(TopDown, FastModeReducesLargePicturesAndStaysClose) {
   PersonSet set{"test", 17, {{1, "a.jpg", 1280, 960}}, {}};
   set.people.push_back({.box_image = {300, 200, 400, 500}, .joints = std::vector<Joint>(17)});
   set.people[0].region = box_to_center_scale(set.people[0].box_image, 0.75);
-  const auto sample = [&](WarpMode mode, double flip_gate) {
+  const auto sample = [&](WarpMode mode, double flip_gate, bool sizes_are_known = true) {
+    set.images[0].width = sizes_are_known ? 1280 : 0;
     const TopDownDataset dataset(set, ImageSource::open(folder.path()), skeleton_by_name("coco"),
                                  {.warp = mode});
     Slot slot(dataset);
@@ -257,6 +258,9 @@ TEST(TopDown, FastModeReducesLargePicturesAndStaysClose) {
       worst = std::max(worst, static_cast<double>(std::abs(exact[i] - fast[i])));
     }
     EXPECT_LT(worst, 5.0 / 255 / 0.224) << flip_gate;
+    EXPECT_NE(fast, exact);
+    EXPECT_EQ(sample(WarpMode::fast, flip_gate, false),
+              fast);  // the picture's header tells as well
   }
 }
 

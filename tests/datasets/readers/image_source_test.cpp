@@ -95,6 +95,15 @@ TEST_F(ImageSourceTest, TheReferencesPathsWork) {
   EXPECT_EQ(read_image_or_member((folder_.path() / "a.png").string()).pixels, patterned(1).pixels);
 }
 
+// images/ is not there, images.zip is: what configs call "images".
+TEST_F(ImageSourceTest, AnArchiveStandsForItsFolder) {
+  const ImageSource source = ImageSource::open(folder_.path() / "images");
+  EXPECT_EQ(source.read("a.png").pixels, patterned(1).pixels);
+  std::filesystem::create_directory(folder_.path() / "images");
+  write_png(folder_.path() / "images/a.png", patterned(3));
+  EXPECT_EQ(ImageSource::open(folder_.path() / "images").read("a.png").pixels, patterned(3).pixels);
+}
+
 TEST_F(ImageSourceTest, MissingThingsAreNamed) {
   const ImageSource archive = ImageSource::open(archive_);
   try {
