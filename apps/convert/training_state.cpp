@@ -245,7 +245,8 @@ int fill_optimizer(const TorchFile& file, const std::vector<OptimizerEntry>& ent
       throw_error<FileError>("[torch] {}: the optimizer keeps state of {}, which the network lacks",
                              file.path().string(), entry.parameter);
     }
-    updates[parameter->second] = count_of(entry.step);
+    // PyTorch's SGD counts no steps: that there is a velocity means at least one.
+    updates[parameter->second] = std::max<std::int64_t>(count_of(entry.step), 1);
     for (const auto& [slot, value] : entry.tensors) {
       const auto own = by_name.find(slot + "." + entry.parameter);
       if (own == by_name.end()) {
