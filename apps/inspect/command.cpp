@@ -26,7 +26,7 @@ struct Arguments {
   bool profile = false;
   int batch = 1;
   int threads = 0;
-  std::string data;
+  std::string config, data;
   std::vector<std::string> overrides;
 };
 
@@ -48,7 +48,8 @@ int show(const Report& report, std::int64_t num_problems, bool as_json) {
 // Of a config (fresh weights) or a model file.
 int show_network(const Arguments& args, const std::string& path) {
   if (args.threads > 0) set_num_threads(args.threads);
-  LoadedModel model = load_model({.model = path, .overrides = args.overrides}, kCpu, false);
+  LoadedModel model =
+      load_model({.model = path, .config = args.config, .overrides = args.overrides}, kCpu, false);
   if (!args.data.empty()) model.config.data.root = std::filesystem::absolute(args.data).string();
   const NetworkReport report = inspect_network(model, args.path, args.batch);
   if (args.json) {
@@ -110,6 +111,8 @@ Command inspect_command() {
         options.flag("--json", args->json, "print everything as JSON");
         options.flag("--network", args->network,
                      "of a model file: its network's layers, not its tensors");
+        options.option("--config", args->config,
+                       "with --network: the config of a checkpoint that carries none");
         options.option("--batch", args->batch, "images that a network's memory and time are for");
         options.flag("--profile", args->profile,
                      "time every layer on this CPU and say what bounds it");

@@ -75,5 +75,13 @@ TEST(NetworkReport, TheProgramPrintsAndProfiles) {
       run_akimbo({"inspect", tiny.config(), "--profile", "--data", tiny.file("none")}).exit_code);
 }
 
+// Checkpoints of PyTorch name no network.
+TEST(NetworkReport, AForeignCheckpointNeedsAConfig) {
+  const std::string file = std::string(AKIMBO_TEST_DATA) + "/checkpoints/state_legacy.pth";
+  const auto without = run_akimbo({"inspect", file, "--network"});
+  EXPECT_NE(kExitDone, without.exit_code);
+  EXPECT_NE(std::string::npos, without.err.find("--config")) << without.err;
+}
+
 }  // namespace
 }  // namespace akimbo::apps
