@@ -13,6 +13,7 @@ std::vector<Command> all_commands() {
       run_command(),
       synth_command(),
       inspect_command(),
+      bench_command(),
       browse_command(),
       configs_command(),
       selftest_command(),

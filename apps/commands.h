@@ -7,6 +7,7 @@
 
 namespace akimbo::apps {
 
+[[nodiscard]] Command bench_command();
 [[nodiscard]] Command browse_command();
 [[nodiscard]] Command configs_command();
 [[nodiscard]] Command convert_command();
