@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "datasets/readers/mat_check.h"
 #include "engine/core/error.h"
 #include "engine/io/file.h"
@@ -99,8 +101,8 @@ TEST(MatFile, DamagedFilesAreReadOrRefused) {
   int num_refused = 0, num_read = 0;
   for (const char* name : {"plain.mat", "packed.mat"}) {
     const std::string original = io::read_file(kFolder + name);
-    for (std::uint64_t seed = 0; seed < 400; ++seed) {
-      io::write_file_atomic(path, test_support::mutate(original, seed));
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+      std::ofstream(path, std::ios::binary) << test_support::mutate(original, seed);  // no sync
       try {
         const MatFile file(path);
         (void)file.numbers("doubles");
@@ -111,8 +113,8 @@ TEST(MatFile, DamagedFilesAreReadOrRefused) {
       }
     }
   }
-  EXPECT_GT(num_refused, 200);
-  EXPECT_GT(num_read, 20);
+  EXPECT_GT(num_refused, 100);
+  EXPECT_GT(num_read, 10);
 }
 
 }  // namespace
