@@ -218,7 +218,7 @@ TEST(ConvertCommand, WrongUseHasItsExitCode) {
   const ScratchFolder folder;
   const std::string good = fixture("state_zip.pth");
   EXPECT_EQ(apps::kExitUsage, run_akimbo({"convert", good}).exit_code);
-  EXPECT_EQ(apps::kExitUsage, run_akimbo({"convert", good, folder.file("a.onnx")}).exit_code);
+  EXPECT_EQ(apps::kExitUsage, run_akimbo({"convert", good, folder.file("a.bin")}).exit_code);
   EXPECT_EQ(apps::kExitBadData,
             run_akimbo({"convert", folder.file("none.pth"), folder.file("a.pth")}).exit_code);
   for (const char* dest : {"no/such/a.pth", "no/such/a.safetensors"}) {
