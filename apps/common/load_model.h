@@ -29,8 +29,9 @@ struct ModelSource {
   void declare(Options& options);
 };
 
-// Throws ConfigError when a config comes without weights and `needs_weights`, when a checkpoint
-// comes without a config, and when checkpoint and config disagree about the order of colours.
+// Throws ConfigError when a config comes without weights and `needs_weights`, and when checkpoint
+// and config disagree about the order of colours; FileError when a checkpoint comes without a
+// config or does not fit it.
 [[nodiscard]] LoadedModel load_model(const ModelSource& source, Device device = kCpu,
                                      bool needs_weights = true);
 
