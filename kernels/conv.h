@@ -24,6 +24,9 @@ struct Conv2dParams {
   // The CPU may use Winograd's algorithm: faster, with rounding errors a few times those of the
   // direct sum. A weight is packed for one choice.
   bool winograd = false;
+  // With it: pixels of the small map, all images together, rounded as the caller likes. Where they
+  // are many, a larger transformed weight pays. 0: few.
+  std::int64_t pixels = 0;
 };
 
 // What is done to a sum before it is stored: y = relu(sum * scale[o] + shift[o] + residual).

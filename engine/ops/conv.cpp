@@ -1,6 +1,7 @@
 #include "engine/ops/conv.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "engine/autograd/node.h"
 #include "engine/core/dispatch.h"
@@ -19,14 +20,22 @@ constexpr std::int64_t kMaxOption = 1 << 20;
 enum class Use { training, inference };
 
 template <typename Options>
-Conv2dParams params_of(const Options& o, Use use = Use::training) {
-  const ComputeMode mode = compute_mode();
-  return {.stride = o.stride,
-          .padding = o.padding,
-          .dilation = o.dilation,
-          .groups = o.groups,
-          .winograd = use == Use::inference ? mode.winograd_inference : mode.winograd_training};
+Conv2dParams params_of(const Options& o) {
+  return {.stride = o.stride, .padding = o.padding, .dilation = o.dilation, .groups = o.groups};
 }
+
+// `pixels` of the small map are given to the kernel as a power of two, so that weights are packed
+// anew for another size of input only where that may matter.
+template <typename Options>
+Conv2dParams params_of(const Options& o, Use use, std::int64_t pixels) {
+  const ComputeMode mode = compute_mode();
+  Conv2dParams params = params_of(o);
+  params.winograd = use == Use::inference ? mode.winograd_inference : mode.winograd_training;
+  params.pixels = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(pixels)));
+  return params;
+}
+
+std::int64_t num_pixels(const Tensor& map) { return map.dim(0) * map.dim(1) * map.dim(2); }
 
 void check_options(const char* op, const Conv2dParams& p) {
   const auto in_range = [](std::int64_t v, std::int64_t low) {
@@ -156,7 +165,7 @@ Tensor inference_weight(const Tensor& x, const Tensor& w, PackedConvWeight* pack
 
 bool equal(const Conv2dParams& a, const Conv2dParams& b) {
   return a.stride == b.stride && a.padding == b.padding && a.dilation == b.dilation &&
-         a.groups == b.groups && a.winograd == b.winograd;
+         a.groups == b.groups && a.winograd == b.winograd && a.pixels == b.pixels;
 }
 
 }  // namespace
@@ -164,7 +173,7 @@ bool equal(const Conv2dParams& a, const Conv2dParams& b) {
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
   Tensor y = Tensor::empty(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
   check_vector("conv2d", "bias", bias, x, w.dim(0));
-  const Conv2dParams params = params_of(options);
+  const Conv2dParams params = params_of(options, Use::training, num_pixels(y));
   AKIMBO_KERNEL(x.device(), conv2d_forward)
   (exec_of(x.device()), view_of(x), {.weight = view_of(w)}, {.shift = view_of(bias)}, params,
    mutable_view_of(y));
@@ -196,7 +205,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& w, const Tensor& bias,
                         const ConvTranspose2dOptions& options) {
   Tensor y = Tensor::empty(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
   check_vector("conv_transpose2d", "bias", bias, x, w.dim(0));
-  const Conv2dParams params = params_of(options);
+  const Conv2dParams params = params_of(options, Use::training, num_pixels(x));
   AKIMBO_KERNEL(x.device(), conv_transpose2d_forward)
   (exec_of(x.device()), view_of(x), {.weight = view_of(w)}, {.shift = view_of(bias)}, params,
    mutable_view_of(y));
@@ -245,14 +254,16 @@ struct PackedConvWeight::Source {
 PackedConvWeight::PackedConvWeight() = default;
 PackedConvWeight::~PackedConvWeight() = default;
 
-const Tensor& PackedConvWeight::update(const Tensor& w, const Conv2dOptions& options) {
-  return update({w.detach(), w.version(), params_of(options, Use::inference),
+const Tensor& PackedConvWeight::update(const Tensor& w, const Conv2dOptions& options,
+                                       std::int64_t pixels) {
+  return update({w.detach(), w.version(), params_of(options, Use::inference, pixels),
                  AKIMBO_KERNEL(w.device(), conv2d_pack_weight)},
                 AKIMBO_KERNEL(w.device(), conv2d_packed_numel));
 }
 
-const Tensor& PackedConvWeight::update(const Tensor& w, const ConvTranspose2dOptions& options) {
-  return update({w.detach(), w.version(), params_of(options, Use::inference),
+const Tensor& PackedConvWeight::update(const Tensor& w, const ConvTranspose2dOptions& options,
+                                       std::int64_t pixels) {
+  return update({w.detach(), w.version(), params_of(options, Use::inference, pixels),
                  AKIMBO_KERNEL(w.device(), conv_transpose2d_pack_weight)},
                 AKIMBO_KERNEL(w.device(), conv_transpose2d_packed_numel));
 }
@@ -322,11 +333,12 @@ Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const ConvEpilogu
                         const Conv2dOptions& options, PackedConvWeight* packed) {
   const Tensor w = inference_weight(x, weight, packed);
   Tensor y = Tensor::empty(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
+  const std::int64_t pixels = num_pixels(y);
   return infer({.op = "conv2d",
                 .kernel = AKIMBO_KERNEL(x.device(), conv2d_forward),
-                .params = params_of(options, Use::inference),
+                .params = params_of(options, Use::inference, pixels),
                 .weight = w,
-                .packed = packed != nullptr ? packed->update(w, options) : Tensor()},
+                .packed = packed != nullptr ? packed->update(w, options, pixels) : Tensor()},
                x, weight, epilogue, std::move(y));
 }
 
@@ -335,11 +347,12 @@ Tensor conv_transpose2d_inference(const Tensor& x, const Tensor& weight,
                                   const ConvTranspose2dOptions& options, PackedConvWeight* packed) {
   const Tensor w = inference_weight(x, weight, packed);
   Tensor y = Tensor::empty(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
+  const std::int64_t pixels = num_pixels(x);
   return infer({.op = "conv_transpose2d",
                 .kernel = AKIMBO_KERNEL(x.device(), conv_transpose2d_forward),
-                .params = params_of(options, Use::inference),
+                .params = params_of(options, Use::inference, pixels),
                 .weight = w,
-                .packed = packed != nullptr ? packed->update(w, options) : Tensor()},
+                .packed = packed != nullptr ? packed->update(w, options, pixels) : Tensor()},
                x, weight, epilogue, std::move(y));
 }
 

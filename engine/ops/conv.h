@@ -52,9 +52,11 @@ class PackedConvWeight {
   ~PackedConvWeight();
   // w in another dtype.
   const Tensor& converted(const Tensor& w, DType dtype);
-  // Undefined if the device does not pack.
-  const Tensor& update(const Tensor& w, const Conv2dOptions& options);
-  const Tensor& update(const Tensor& w, const ConvTranspose2dOptions& options);
+  // For maps of so many pixels (the smaller of x and y, all images). Undefined if the device does
+  // not pack.
+  const Tensor& update(const Tensor& w, const Conv2dOptions& options, std::int64_t pixels);
+  const Tensor& update(const Tensor& w, const ConvTranspose2dOptions& options,
+                       std::int64_t pixels);
 
  private:
   struct Source;  // what packed_ was made of, and how

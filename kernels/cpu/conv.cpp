@@ -44,7 +44,7 @@ class PackedScratch {
 
 std::int64_t packed_numel(D direction, const Shape& w, DType dtype, const Conv2dParams& params) {
   const WinogradPass pass = forward_pass(direction);
-  if (winograd_pays(pass, w, params)) return winograd_packed_numel(pass, w, dtype);
+  if (winograd_pays(pass, w, params)) return winograd_packed_numel(pass, w, dtype, params);
   if (!use_products(w, params)) return 0;
   return gather_packed_numel(direction, GatherSum::inputs, w, dtype, params);
 }
@@ -53,7 +53,7 @@ void pack_weight(const Exec& exec, D direction, ConstView w, const Conv2dParams&
                  View packed) {
   const WinogradPass pass = forward_pass(direction);
   if (winograd_pays(pass, w.shape, params)) {
-    winograd_pack(exec, pass, w, packed);
+    winograd_pack(exec, pass, w, params, packed);
   } else {
     gather_pack(direction, GatherSum::inputs, w, params, packed);
   }
@@ -80,8 +80,9 @@ void input_grad_product(const Exec& exec, D direction, ConstView grad_y, ConstVi
                         const Conv2dParams& params, View grad_x) {
   constexpr WinogradPass pass = WinogradPass::conv_input_grad;
   if (direction == D::big_to_small && winograd_pays(pass, w.shape, params)) {
-    const PackedScratch packed(exec, winograd_packed_numel(pass, w.shape, w.dtype), w.dtype);
-    winograd_pack(exec, pass, w, packed.view);
+    const PackedScratch packed(exec, winograd_packed_numel(pass, w.shape, w.dtype, params),
+                               w.dtype);
+    winograd_pack(exec, pass, w, params, packed.view);
     winograd_product(exec, pass, grad_y, w.shape, packed.view, {}, params, grad_x);
     return;
   }

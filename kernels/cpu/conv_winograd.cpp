@@ -29,18 +29,22 @@ struct Phase {
 };
 
 // F(4,3) makes 16 outputs by 36 products in place of 144, but its weight is 4 times the plain one:
-// beyond 128 x 128 channels that is more than the second-level cache holds, and the small maps that
-// such layers work on do not pay for reading it. F(2,3) needs 64 products and 1.8 times the weight.
-WinogradForm form_of(WinogradPass pass, const Shape& weight) {
+// beyond 128 x 128 channels that is more than the second-level cache holds, and must be read often
+// to pay. F(2,3) needs 64 products and 1.8 times the weight.
+WinogradForm form_of(WinogradPass pass, const Shape& weight, const Conv2dParams& params) {
   if (pass == WinogradPass::conv_transpose) return {2, 2};
-  return weight[0] * weight[3] <= 128 * 128 ? WinogradForm{4, 3} : WinogradForm{2, 3};
+  const std::int64_t most = params.pixels >= 1024 ? 256 * 256 : 128 * 128;
+  return weight[0] * weight[3] <= most ? WinogradForm{4, 3} : WinogradForm{2, 3};
 }
 
 std::vector<Phase> phases_of(WinogradPass pass, const Shape& weight, const Conv2dParams& params,
                              std::int64_t out_rows, std::int64_t out_cols) {
-  const WinogradForm form = form_of(pass, weight);
+  const WinogradForm form = form_of(pass, weight, params);
   const auto whole = [&](std::int64_t in_first, std::int64_t tap_first, std::int64_t tap_step) {
-    return std::vector<Phase>{{form, 1, tap_step, {out_rows, 0, in_first, tap_first},
+    return std::vector<Phase>{{form,
+                               1,
+                               tap_step,
+                               {out_rows, 0, in_first, tap_first},
                                {out_cols, 0, in_first, tap_first}}};
   };
   if (pass == WinogradPass::conv) return whole(-params.padding, 0, 1);
@@ -246,28 +250,32 @@ void pack_phase(const Exec& exec, const Phase& phase, WinogradPass pass, ConstVi
 
 }  // namespace
 
-// Beyond 256 x 256 channels the transformed weight is more than the caches hold.
+// Beyond 256 x 256 channels the transformed weight is more than the caches hold: then it must be
+// read often to pay.
 bool winograd_pays(WinogradPass pass, const Shape& w, const Conv2dParams& p) {
   const bool transposed = pass == WinogradPass::conv_transpose;
   const std::int64_t side = transposed ? 4 : 3;
   const bool fits = transposed ? p.stride == 2 && p.padding == 1 : p.stride == 1 && p.padding <= 2;
   return p.winograd && fits && w[1] == side && w[2] == side && p.dilation == 1 && p.groups == 1 &&
-         w[0] % 16 == 0 && w[3] % 16 == 0 && w[0] >= 32 && w[3] >= 32 && w[0] * w[3] <= 256 * 256;
+         w[0] % 16 == 0 && w[3] % 16 == 0 && w[0] >= 32 && w[3] >= 32 &&
+         w[0] * w[3] <= (p.pixels >= 256 ? 512 * 1024 : 256 * 256);
 }
 
-std::int64_t winograd_packed_numel(WinogradPass pass, const Shape& w, DType dtype) {
+std::int64_t winograd_packed_numel(WinogradPass pass, const Shape& w, DType dtype,
+                                   const Conv2dParams& params) {
   const std::int64_t phases = pass == WinogradPass::conv_transpose ? 4 : 1;
   const Widths widths = widths_of(pass, w);
-  return phases * form_of(pass, w).points() * visit_floating(dtype, [&]<typename T>() {
+  return phases * form_of(pass, w, params).points() * visit_floating(dtype, [&]<typename T>() {
            return gemm_packed_numel<T>(widths.channels, widths.columns);
          });
 }
 
-void winograd_pack(const Exec& exec, WinogradPass pass, ConstView weight, View packed) {
+void winograd_pack(const Exec& exec, WinogradPass pass, ConstView weight,
+                   const Conv2dParams& params, View packed) {
   const Widths widths = widths_of(pass, weight.shape);
   visit_floating(packed.dtype, [&]<typename T>() {
     T* to = packed.data<T>();
-    for (const Phase& phase : phases_of(pass, weight.shape, {}, 0, 0)) {
+    for (const Phase& phase : phases_of(pass, weight.shape, params, 0, 0)) {
       pack_phase(exec, phase, pass, weight, to);
       to += phase.form.points() * gemm_packed_numel<T>(widths.channels, widths.columns);
     }

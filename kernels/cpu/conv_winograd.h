@@ -21,8 +21,9 @@ enum class WinogradPass { conv, conv_input_grad, conv_transpose };
                                  const Conv2dParams& params);
 
 [[nodiscard]] std::int64_t winograd_packed_numel(WinogradPass pass, const Shape& weight,
-                                                 DType dtype);
-void winograd_pack(const Exec& exec, WinogradPass pass, ConstView weight, View packed);
+                                                 DType dtype, const Conv2dParams& params);
+void winograd_pack(const Exec& exec, WinogradPass pass, ConstView weight,
+                   const Conv2dParams& params, View packed);
 // `in` and `out` are x and y, or for an input gradient grad_y and grad_x.
 void winograd_product(const Exec& exec, WinogradPass pass, ConstView in, const Shape& weight,
                       ConstView packed, const ConvEpilogue& epilogue, const Conv2dParams& params,
