@@ -85,7 +85,7 @@ int convert_experiment(const convert::ConvertOptions& options) {
 }  // namespace
 
 Command convert_command() {
-  return {"convert", "turn PyTorch checkpoints into ours and back, experiment files into configs",
+  return {"convert", "PyTorch checkpoints to ours and back, networks to ONNX, experiment files to configs",
           "akimbo convert pose_resnet_50_256x192.pth.tar resnet50.safetensors --config "
           "body2d/simple_baseline/coco/res50_256x192_d256x3_adam_lr1e-3",
           [](Options& command_line) {

@@ -28,6 +28,13 @@ WinogradPass forward_pass(D direction) {
   return direction == D::small_to_big ? WinogradPass::conv : WinogradPass::conv_transpose;
 }
 
+// A weight that is transformed for one pass takes memory at the peak of a training step, so the
+// largest are not.
+Conv2dParams without_packed(const Shape& weight, Conv2dParams params) {
+  params.winograd = params.winograd && weight[0] * weight[3] <= 256 * 256;
+  return params;
+}
+
 // A weight in the order that a pass reads, in scratch memory.
 class PackedScratch {
  public:
@@ -63,9 +70,10 @@ void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeigh
                      const ConvEpilogue& e, const Conv2dParams& params, View y) {
   const Shape& shape = w.weight.shape;
   if (!w.packed) {
-    const PackedScratch packed(exec, packed_numel(direction, shape, y.dtype, params), y.dtype);
-    pack_weight(exec, direction, w.weight, params, packed.view);
-    forward_product(exec, direction, x, {w.weight, packed.view}, e, params, y);
+    const Conv2dParams p = without_packed(shape, params);
+    const PackedScratch packed(exec, packed_numel(direction, shape, y.dtype, p), y.dtype);
+    pack_weight(exec, direction, w.weight, p, packed.view);
+    forward_product(exec, direction, x, {w.weight, packed.view}, e, p, y);
     return;
   }
   const WinogradPass pass = forward_pass(direction);
@@ -79,7 +87,8 @@ void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeigh
 void input_grad_product(const Exec& exec, D direction, ConstView grad_y, ConstView w,
                         const Conv2dParams& params, View grad_x) {
   constexpr WinogradPass pass = WinogradPass::conv_input_grad;
-  if (direction == D::big_to_small && winograd_pays(pass, w.shape, params)) {
+  if (direction == D::big_to_small &&
+      winograd_pays(pass, w.shape, without_packed(w.shape, params))) {
     const PackedScratch packed(exec, winograd_packed_numel(pass, w.shape, w.dtype, params),
                                w.dtype);
     winograd_pack(exec, pass, w, params, packed.view);

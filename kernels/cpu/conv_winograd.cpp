@@ -33,7 +33,9 @@ struct Phase {
 // to pay. F(2,3) needs 64 products and 1.8 times the weight.
 WinogradForm form_of(WinogradPass pass, const Shape& weight, const Conv2dParams& params) {
   if (pass == WinogradPass::conv_transpose) return {2, 2};
-  const std::int64_t most = params.pixels >= 1024 ? 256 * 256 : 128 * 128;
+  const std::int64_t most = params.pixels >= 1024  ? 256 * 256
+                            : params.pixels >= 256 ? 192 * 192
+                                                   : 128 * 128;
   return weight[0] * weight[3] <= most ? WinogradForm{4, 3} : WinogradForm{2, 3};
 }
 
