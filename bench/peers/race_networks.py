@@ -136,6 +136,7 @@ def turns(processes, rounds):
     cpu_times = {name: [] for name in processes}
     for _ in range(rounds):
         for name, process in processes.items():
+            time.sleep(0.3)  # until the one before has stopped spinning
             process.stdin.write("go\n")
             process.stdin.flush()
             wall, cpu = process.stdout.readline().split()
