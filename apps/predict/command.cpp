@@ -117,6 +117,12 @@ int run(const Arguments& arguments) {
   if (code > 128) return code;
   fmt::print("{}: {} people in {} pictures and {} videos\n", options.out, predictor.num_people(),
              inputs.pictures.size(), inputs.videos.size());
+  if (predictor.num_people() == 0 && run.num_bad() == 0) {
+    fmt::print(
+        stderr,
+        "akimbo: no one was found: no box belongs to any of these pictures or videos; compare "
+        "their names with those in --boxes or --annotations\n");
+  }
   if (run.num_bad() > 0) {
     fmt::print(stderr, "akimbo: {} of {} pictures and videos could not be read, or not wholly\n",
                run.num_bad(), inputs.pictures.size() + inputs.videos.size());

@@ -206,7 +206,7 @@ TEST(ConvKernels, BitsDoNotDependOnThreads) {
       make_case(3, 36, 41, 32, 80, 3, 3, {.stride = 1, .padding = 1, .winograd = true}));
 }
 
-// The bound that is promised to users (docs/design.md): the largest error of a layer is below 1e-4
+// The bound that is promised to users (docs/guide.md): the largest error of a layer is below 1e-4
 // of the standard deviation of its outputs.
 TEST(ConvKernels, WinogradStaysWithinItsErrorBound) {
   for (const std::int64_t channels : {32, 128, 256}) {
