@@ -130,6 +130,15 @@ TEST_F(PredictProgram, PhotosAreTurnedUprightUnlessBoxesAreGiven) {
   EXPECT_EQ(80, read_image(out("side_pose.jpg")).width);
 }
 
+TEST_F(PredictProgram, BoxesOfOtherPicturesAreNoticed) {
+  // The pictures of training have no annotation among those of validation.
+  const ProgramResult run =
+      predict({tiny_->file("data/images/train"), "--annotations", tiny_->annotations()});
+  EXPECT_NE(run.err.find("no box belongs to any of these pictures"), std::string::npos) << run.err;
+  const ProgramResult fitting = predict({pictures(), "--annotations", tiny_->annotations()});
+  EXPECT_EQ(fitting.err.find("no box belongs"), std::string::npos) << fitting.err;
+}
+
 TEST_F(PredictProgram, AVideoGetsDrawingsAndFrames) {
   if (!has_ffmpeg()) GTEST_SKIP() << "the program ffmpeg is not installed";
   io::write_file_atomic(tiny_->file("boxes.json"),
