@@ -10,7 +10,9 @@ Tensor run(const Tensor& x, Conv& conv, BatchNorm2d& bn, const ConvBnOptions& op
   const bool wants_gradient =
       autograd::any_needs_grad({x, conv.weight, conv.bias, bn.weight, bn.bias, options.residual});
   if (bn.is_training() || wants_gradient) {
-    return bn.forward(conv.forward(x), options.relu, options.residual);
+    Tensor sums;
+    const Tensor y = conv.forward(x, bn.is_training() ? &sums : nullptr);
+    return bn.forward(y, options.relu, options.residual, sums);
   }
   const BatchNorm2d::Folded& folded = bn.folded(conv.bias);
   return conv.inference(x, {.scale = folded.scale,

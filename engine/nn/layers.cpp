@@ -47,9 +47,9 @@ Conv2d::Conv2d(const Conv2dShape& shape, const ops::Conv2dOptions& conv_options)
   register_parameter("bias", bias);
 }
 
-Tensor Conv2d::forward(const Tensor& x) {
+Tensor Conv2d::forward(const Tensor& x, Tensor* channel_sums) {
   if (!autograd::any_needs_grad({x, weight, bias})) return inference(x, {.shift = bias});
-  Tensor y = ops::conv2d(x, weight_for(x, weight), bias, options);
+  Tensor y = ops::conv2d(x, weight_for(x, weight), bias, options, channel_sums);
   MacCounter::add(y.numel() / y.dim(3) * weight.numel());
   return y;
 }
@@ -72,10 +72,10 @@ ConvTranspose2d::ConvTranspose2d(const Conv2dShape& shape,
   register_parameter("bias", bias);
 }
 
-Tensor ConvTranspose2d::forward(const Tensor& x) {
+Tensor ConvTranspose2d::forward(const Tensor& x, Tensor* channel_sums) {
   if (!autograd::any_needs_grad({x, weight, bias})) return inference(x, {.shift = bias});
   MacCounter::add(x.numel() / x.dim(3) * weight.numel());
-  return ops::conv_transpose2d(x, weight_for(x, weight), bias, options);
+  return ops::conv_transpose2d(x, weight_for(x, weight), bias, options, channel_sums);
 }
 
 Tensor ConvTranspose2d::inference(const Tensor& x, const ops::ConvEpilogue& epilogue) {
@@ -98,13 +98,18 @@ BatchNorm2d::BatchNorm2d(std::int64_t channels, double epsilon, double running_m
   register_buffer("num_batches_tracked", num_batches_tracked);
 }
 
-Tensor BatchNorm2d::forward(const Tensor& x, bool relu, const Tensor& residual) {
+Tensor BatchNorm2d::forward(const Tensor& x, bool relu, const Tensor& residual,
+                            const Tensor& channel_sums) {
   if (is_training()) {
     each_pass([count = num_batches_tracked]() mutable { ++*count.data<std::int64_t>(); });
   }
-  return ops::batch_norm(
-      x, weight, bias, running_mean, running_var,
-      {.training = is_training(), .eps = eps, .momentum = momentum, .relu = relu}, residual);
+  return ops::batch_norm(x, weight, bias, running_mean, running_var,
+                         {.training = is_training(),
+                          .eps = eps,
+                          .momentum = momentum,
+                          .relu = relu,
+                          .channel_sums = channel_sums},
+                         residual);
 }
 
 const BatchNorm2d::Folded& BatchNorm2d::folded(const Tensor& conv_bias) {

@@ -24,8 +24,9 @@ struct Conv2dShape {
 class Conv2d final : public Module {
  public:
   Conv2d(const Conv2dShape& shape, const ops::Conv2dOptions& options = {});
-  // x [N,H,W,I], returns [N,H',W',O].
-  [[nodiscard]] Tensor forward(const Tensor& x);
+  // x [N,H,W,I], returns [N,H',W',O]. `channel_sums` as in ops/conv.h: undefined, too, where no
+  // gradient is wanted.
+  [[nodiscard]] Tensor forward(const Tensor& x, Tensor* channel_sums = nullptr);
   // Without gradient, with what follows fused in. epilogue.shift must hold the bias already.
   [[nodiscard]] Tensor inference(const Tensor& x, const ops::ConvEpilogue& epilogue);
 
@@ -40,8 +41,8 @@ class Conv2d final : public Module {
 class ConvTranspose2d final : public Module {
  public:
   ConvTranspose2d(const Conv2dShape& shape, const ops::ConvTranspose2dOptions& options = {});
-  // x [N,H,W,I], returns [N,H',W',O].
-  [[nodiscard]] Tensor forward(const Tensor& x);
+  // As Conv2d.
+  [[nodiscard]] Tensor forward(const Tensor& x, Tensor* channel_sums = nullptr);
   [[nodiscard]] Tensor inference(const Tensor& x, const ops::ConvEpilogue& epilogue);
 
   Tensor weight;  // [O, k, k, I / groups]; PyTorch's is [I, O / groups, k, k]
@@ -57,7 +58,9 @@ class BatchNorm2d final : public Module {
   explicit BatchNorm2d(std::int64_t channels, double eps = 1e-5, double momentum = 0.1);
   // Batch statistics in training mode (running values are updated), running ones in evaluation:
   // normalised x (+ residual) (ReLU).
-  [[nodiscard]] Tensor forward(const Tensor& x, bool relu = false, const Tensor& residual = {});
+  // `channel_sums` of x, if the convolution in front gave them, spare training a pass over x.
+  [[nodiscard]] Tensor forward(const Tensor& x, bool relu = false, const Tensor& residual = {},
+                               const Tensor& channel_sums = {});
 
   // What evaluation mode does to each channel: y = scale x + shift. `conv_bias` [C], if defined, is
   // of the layer in front and enters the shift. Kept until one of the tensors changes.

@@ -158,6 +158,17 @@ void check_epilogue(const char* op, const ConvEpilogue& e, const Tensor& x, cons
   if (r.defined()) require_device(op, "residual", r, "x", x);
 }
 
+// Room for the sums of y's channels if somebody asked for them and the device takes them: one part
+// for some hundred pixels, so that a pass over y spreads over a GPU where the convolution's kernel
+// cannot take them on the way, and no part is so long that its f32 sums lose digits.
+Tensor make_channel_sums(const Tensor& y, Tensor* asked) {
+  constexpr std::int64_t kPixelsPerPart = 512, kMaxParts = 512;
+  if (asked == nullptr || y.device().is_cpu()) return {};
+  const std::int64_t parts = std::clamp<std::int64_t>(num_pixels(y) / kPixelsPerPart, 1, kMaxParts);
+  *asked = Tensor::empty({parts, 2, y.dim(3)}, vector_dtype(y.dtype()), y.device());
+  return *asked;
+}
+
 Tensor inference_weight(const Tensor& x, const Tensor& w, PackedConvWeight* packed) {
   if (!is_half(x.dtype()) || w.dtype() == x.dtype()) return w;
   return packed != nullptr ? packed->converted(w, x.dtype()) : w.detach().to(x.dtype());
@@ -170,13 +181,15 @@ bool equal(const Conv2dParams& a, const Conv2dParams& b) {
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options,
+              Tensor* channel_sums) {
   Tensor y = Tensor::empty(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
   check_vector("conv2d", "bias", bias, x, w.dim(0));
   const Conv2dParams params = params_of(options, Use::training, num_pixels(y));
+  Tensor sums = make_channel_sums(y, channel_sums);
   AKIMBO_KERNEL(x.device(), conv2d_forward)
-  (exec_of(x.device()), view_of(x), {.weight = view_of(w)}, {.shift = view_of(bias)}, params,
-   mutable_view_of(y));
+  (exec_of(x.device()), view_of(x), {.weight = view_of(w)},
+   {.shift = view_of(bias), .channel_sums = mutable_view_of(sums)}, params, mutable_view_of(y));
   if (!autograd::any_needs_grad({x, w, bias})) return y;
 
   autograd::attach(
@@ -202,13 +215,14 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
 }
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& w, const Tensor& bias,
-                        const ConvTranspose2dOptions& options) {
+                        const ConvTranspose2dOptions& options, Tensor* channel_sums) {
   Tensor y = Tensor::empty(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
   check_vector("conv_transpose2d", "bias", bias, x, w.dim(0));
   const Conv2dParams params = params_of(options, Use::training, num_pixels(x));
+  Tensor sums = make_channel_sums(y, channel_sums);
   AKIMBO_KERNEL(x.device(), conv_transpose2d_forward)
-  (exec_of(x.device()), view_of(x), {.weight = view_of(w)}, {.shift = view_of(bias)}, params,
-   mutable_view_of(y));
+  (exec_of(x.device()), view_of(x), {.weight = view_of(w)},
+   {.shift = view_of(bias), .channel_sums = mutable_view_of(sums)}, params, mutable_view_of(y));
   if (!autograd::any_needs_grad({x, w, bias})) return y;
 
   autograd::attach(

@@ -27,13 +27,17 @@ struct ConvTranspose2dOptions {
 // x [N,H,W,C], w [O,kh,kw,C/groups], bias [O] or undefined; returns [N,H',W',O] with
 // H' = (H + 2 padding - dilation (kh - 1) - 1) / stride + 1. On a GPU x and w may be bf16 or f16;
 // the bias and the gradients of w and bias are f32 then.
+// `channel_sums`, if not null, receives what a batch norm of the result is to be given as
+// BatchNormOptions::channel_sums: sums [P,2,O] that a GPU takes while it writes the result.
+// Undefined on the CPU.
 [[nodiscard]] Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {},
-                            const Conv2dOptions& options = {});
+                            const Conv2dOptions& options = {}, Tensor* channel_sums = nullptr);
 
 // x [N,H,W,I], w [O,kh,kw,I/groups], bias [O] or undefined; returns [N,H',W',O] with
 // H' = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1.
 [[nodiscard]] Tensor conv_transpose2d(const Tensor& x, const Tensor& w, const Tensor& bias = {},
-                                      const ConvTranspose2dOptions& options = {});
+                                      const ConvTranspose2dOptions& options = {},
+                                      Tensor* channel_sums = nullptr);
 
 // y = relu(conv * scale[o] + shift[o] + residual); undefined members are left out.
 struct ConvEpilogue {
@@ -55,8 +59,7 @@ class PackedConvWeight {
   // For maps of so many pixels (the smaller of x and y, all images). Undefined if the device does
   // not pack.
   const Tensor& update(const Tensor& w, const Conv2dOptions& options, std::int64_t pixels);
-  const Tensor& update(const Tensor& w, const ConvTranspose2dOptions& options,
-                       std::int64_t pixels);
+  const Tensor& update(const Tensor& w, const ConvTranspose2dOptions& options, std::int64_t pixels);
 
  private:
   struct Source;  // what packed_ was made of, and how

@@ -38,6 +38,37 @@ void check_batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
   }
 }
 
+void check_channel_sums(const Tensor& sums, const Tensor& gamma) {
+  if (sums.rank() == 3 && sums.dim(0) > 0 && sums.dim(1) == 2 && sums.dim(2) == gamma.dim(0) &&
+      sums.dtype() == gamma.dtype() && sums.device() == gamma.device()) {
+    return;
+  }
+  throw_error<ArgumentError>(
+      "[batch_norm] channel_sums is {} {} on {}; pass what the convolution in front gave, {} "
+      "[P,2,{}] on {}",
+      dtype_name(sums.dtype()), sums.shape().str(), sums.device().str(), dtype_name(gamma.dtype()),
+      gamma.dim(0), gamma.device().str());
+}
+
+// The batch's own, and the running values moved towards them.
+void training_statistics(const Tensor& x, const BatchNormOptions& options, Tensor& mean,
+                         Tensor& invstd, Tensor& running_mean, Tensor& running_var) {
+  const kernels::BatchNormStatisticsParams params{.eps = options.eps, .momentum = options.momentum};
+  const Device device = x.device();
+  const Tensor& sums = options.channel_sums;
+  if (!sums.defined()) {
+    AKIMBO_KERNEL(device, batch_norm_statistics)
+    (exec_of(device), view_of(x), params, mutable_view_of(mean), mutable_view_of(invstd),
+     mutable_view_of(running_mean), mutable_view_of(running_var));
+    return;
+  }
+  check_channel_sums(sums, mean);
+  if (mean.numel() == 0) return;
+  AKIMBO_KERNEL(device, batch_norm_statistics_from_sums)
+  (exec_of(device), view_of(sums), x.numel() / mean.numel(), params, mutable_view_of(mean),
+   mutable_view_of(invstd), mutable_view_of(running_mean), mutable_view_of(running_var));
+}
+
 struct Inputs {
   const Tensor &x, &gamma, &beta, &residual;
 };
@@ -90,10 +121,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
   Tensor invstd = Tensor::empty(gamma.shape(), gamma.dtype(), device);
   if (options.training) {
     mean = Tensor::empty(gamma.shape(), gamma.dtype(), device);
-    AKIMBO_KERNEL(device, batch_norm_statistics)
-    (exec_of(device), view_of(x), {.eps = options.eps, .momentum = options.momentum},
-     mutable_view_of(mean), mutable_view_of(invstd), mutable_view_of(running_mean),
-     mutable_view_of(running_var));
+    training_statistics(x, options, mean, invstd, running_mean, running_var);
   } else {
     // A copy: a later training step writes to the running values before or while backward reads.
     mean = autograd::any_needs_grad({x, gamma, beta}) ? running_mean.clone() : running_mean;

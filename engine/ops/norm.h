@@ -10,6 +10,9 @@ struct BatchNormOptions {
   double eps = 1e-5;      // added to the variance, inside the square root
   double momentum = 0.1;  // running = (1 - momentum) running + momentum batch
   bool relu = false;      // max(., 0) at the end
+  // [P,2,C] from the convolution that made x (conv.h), or undefined. In training the statistics
+  // come from them instead of from a pass over x.
+  Tensor channel_sums = {};
 };
 
 // x [..., C] (any rank from 2), gamma, beta [C], residual of x's shape or undefined; returns
