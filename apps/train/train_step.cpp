@@ -29,6 +29,8 @@ TrainStep::Outputs TrainStep::compute(const Inputs& inputs, Way way) {
   }
   outputs.output = output.detach();
   outputs.loss = loss.detach();
+  outputs.output_peaks = heatmap_argmax_on_device(outputs.output);
+  outputs.target_peaks = heatmap_argmax_on_device(inputs.target);
   // On a GPU the norm also keeps gradients that are no numbers away from the weights, because the
   // host learns of them only later.
   if (config_.clip_norm > 0 || state_.device().is_cuda()) {
@@ -38,10 +40,16 @@ TrainStep::Outputs TrainStep::compute(const Inputs& inputs, Way way) {
     outputs.factor = gradients.factor;
     outputs.norm = gradients.norm;
   }
-  if (way == Way::at_once) state_.optimizer().begin_step();  // else before each replay
+  if (way == Way::at_once) begin_update();  // else before each replay
   state_.optimizer().apply_step(outputs.factor);
   if (scale != nullptr) scale->update(outputs.factor);
+  if (state_.average() != nullptr) state_.average()->apply_update();
   return outputs;
+}
+
+void TrainStep::begin_update() {
+  state_.optimizer().begin_step();
+  if (state_.average() != nullptr) state_.average()->begin_update();
 }
 
 bool TrainStep::can_replay(const Inputs& inputs) const {
@@ -73,19 +81,23 @@ void TrainStep::run(const DeviceBatch& batch, double learning_rate) {
     recorded_inputs_.input.copy_from(inputs.input);
     recorded_inputs_.target.copy_from(inputs.target);
     recorded_inputs_.weight.copy_from(inputs.weight);
-    optimizer.begin_step();
+    begin_update();
+    ops::refresh_rounded(state_.network().parameters());
     graph_->replay();
     now_ = recorded_;
   } else {
     optimizer.zero_grad();
     now_ = compute(inputs, Way::at_once);
   }
-  if (state_.average() != nullptr) state_.average()->update();
   has_run_ = true;
 }
 
 TrainStep::Result TrainStep::finish() {
+  const Tensor& maps = now_.output;
   Result result{.loss = now_.loss.item()};
+  result.accuracy =
+      heatmap_accuracy(now_.output_peaks, now_.target_peaks,
+                       {static_cast<int>(maps.dim(2)), static_cast<int>(maps.dim(1))});
   if (!now_.norm.defined()) return result;
   result.grad_norm = now_.norm.item();
   result.skipped = !std::isfinite(result.grad_norm);

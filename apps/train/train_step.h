@@ -7,6 +7,7 @@
 #include "apps/common/batch_feed.h"
 #include "apps/train/train_state.h"
 #include "engine/core/graph.h"
+#include "engine/pose/heatmap_decode.h"
 
 namespace akimbo::apps {
 
@@ -23,6 +24,7 @@ class TrainStep {
     double grad_norm = -1;  // before clipping; negative when not computed
     // Gradients were not finite: the weights are as before. Expected now and then in f16 only.
     bool skipped = false;
+    HeatmapAccuracy accuracy;  // of the output against the targets
   };
   // Waits for it.
   Result finish();
@@ -37,12 +39,15 @@ class TrainStep {
   };
   struct Outputs {
     Tensor output, loss;
-    Tensor factor, norm;  // undefined where nobody asked for the norm
+    Tensor output_peaks, target_peaks;  // [N, K, 3]
+    Tensor factor, norm;                // undefined where nobody asked for the norm
   };
   enum class Way { at_once, recorded };
   [[nodiscard]] Outputs compute(const Inputs& inputs, Way way);
   [[nodiscard]] bool can_replay(const Inputs& inputs) const;
   void capture(const Inputs& inputs);
+  // Counts the update, and sends the numbers that differ from step to step to the device.
+  void begin_update();
 
   TrainState& state_;
   const TrainConfig& config_;

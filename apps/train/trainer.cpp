@@ -208,9 +208,8 @@ void Trainer::record(const TrainStep::Result& result, const DeviceBatch& batch,
     check_loss(result.grad_norm);
   }
   if (config_.train.clip_norm > 0) report.grad_norm = result.grad_norm;
-  const HeatmapAccuracy accuracy = heatmap_accuracy(step_.output(), batch.target);
   state_.averages.loss.add(result.loss, static_cast<double>(report.num_images));
-  state_.averages.accuracy.add(accuracy.average, accuracy.num_keypoints);
+  state_.averages.accuracy.add(result.accuracy.average, result.accuracy.num_keypoints);
   const int every = config_.train.debug_every;
   if (every > 0 && state_.step % every == 0) draw_batch(batch.host, step_.output().to(kCpu));
 }

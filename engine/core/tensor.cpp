@@ -50,6 +50,8 @@ struct Tensor::Impl {
   DType dtype = DType::f32;
   bool requires_grad = false;
   Tensor grad;
+  Tensor rounded;
+  std::uint64_t rounded_version = 0;
   std::shared_ptr<autograd::Node> grad_node;
 };
 
@@ -298,6 +300,15 @@ Tensor& Tensor::set_requires_grad(bool value) {
 
 Tensor Tensor::grad() const { return impl().grad; }
 void Tensor::set_grad(const Tensor& grad) { impl().grad = grad; }
+
+Tensor Tensor::rounded() const { return impl().rounded; }
+bool Tensor::is_rounded() const {
+  return impl().rounded.defined() && impl().rounded_version == version();
+}
+void Tensor::set_rounded(const Tensor& copy) {
+  impl().rounded = copy;
+  impl().rounded_version = version();
+}
 
 Tensor Tensor::detach() const { return view(shape()); }
 

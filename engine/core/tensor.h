@@ -91,6 +91,12 @@ class Tensor {
   Tensor& set_requires_grad(bool value = true);
   [[nodiscard]] Tensor grad() const;  // undefined until backward reached this leaf
   void set_grad(const Tensor& grad);
+  // A copy of a parameter's elements in 16 bits, for layers whose maps are bf16 or f16; undefined
+  // where none was made. Kept with the tensor, so that whoever writes the parameter can write its
+  // copy too: set_rounded() says that it did, and is_rounded() that nothing was written since.
+  [[nodiscard]] Tensor rounded() const;
+  [[nodiscard]] bool is_rounded() const;
+  void set_rounded(const Tensor& copy);
   // Same elements, no history.
   [[nodiscard]] Tensor detach() const;
   // Gradients of this one-element tensor with respect to every leaf it came from are added to the

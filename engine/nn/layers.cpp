@@ -31,7 +31,7 @@ bool is_same_write(const Tensor& a, std::uint64_t version, const Tensor& b) {
 
 // The weight as maps of x's dtype want it: parameters stay f32 beside 16-bit maps.
 Tensor weight_for(const Tensor& x, const Tensor& weight) {
-  return is_half(x.dtype()) ? ops::cast(weight, x.dtype()) : weight;
+  return is_half(x.dtype()) ? ops::cast_parameter(weight, x.dtype()) : weight;
 }
 
 }  // namespace

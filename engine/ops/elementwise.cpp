@@ -90,6 +90,17 @@ Tensor unary(const char* op, const Tensor& x, kernels::UnaryForward* forward,
 
 }  // namespace
 
+namespace {
+
+void attach_cast(Tensor& y, const Tensor& x) {
+  if (!autograd::any_needs_grad({x})) return;
+  autograd::attach("cast", y, {x}, [from = x.dtype()](const Tensor& grad_y, const Needs&) {
+    return Grads{grad_y.to(from)};
+  });
+}
+
+}  // namespace
+
 Tensor cast(const Tensor& x, DType dtype) {
   if (!is_floating(x.dtype()) || !is_floating(dtype)) {
     throw_error<ArgumentError>("[cast] {} to {}: both must be floating", dtype_name(x.dtype()),
@@ -97,12 +108,29 @@ Tensor cast(const Tensor& x, DType dtype) {
   }
   if (x.dtype() == dtype) return x;
   Tensor y = x.detach().to(dtype);
-  if (autograd::any_needs_grad({x})) {
-    autograd::attach("cast", y, {x}, [from = x.dtype()](const Tensor& grad_y, const Needs&) {
-      return Grads{grad_y.to(from)};
-    });
-  }
+  attach_cast(y, x);
   return y;
+}
+
+Tensor cast_parameter(const Tensor& parameter, DType dtype) {
+  if (!is_half(dtype) || parameter.dtype() != DType::f32) return cast(parameter, dtype);
+  Tensor kept = parameter;  // the same tensor, by another reference
+  if (!kept.rounded().defined() || kept.rounded().dtype() != dtype) {
+    kept.set_rounded(parameter.detach().to(dtype));
+  }
+  refresh_rounded(std::span(&parameter, 1));
+  Tensor y = kept.rounded().detach();
+  attach_cast(y, parameter);
+  return y;
+}
+
+void refresh_rounded(std::span<const Tensor> parameters) {
+  for (Tensor parameter : parameters) {
+    Tensor copy = parameter.rounded();
+    if (!copy.defined() || parameter.is_rounded()) continue;
+    copy.copy_from(parameter);
+    parameter.set_rounded(copy);
+  }
 }
 
 Tensor add(const Tensor& a, const Tensor& b) {

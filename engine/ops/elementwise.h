@@ -2,6 +2,8 @@
 // Those of two tensors want one shape, dtype and device, and throw ArgumentError otherwise.
 #pragma once
 
+#include <span>
+
 #include "engine/core/tensor.h"
 
 namespace akimbo::ops {
@@ -14,6 +16,14 @@ namespace akimbo::ops {
 // x in another floating dtype; itself when it has it already. The gradient goes back in x's dtype
 // (or stays as it is when an op below gave it in x's dtype already).
 [[nodiscard]] Tensor cast(const Tensor& x, DType dtype);
+
+// The same for a parameter that every step reads: the result is its 16-bit copy
+// (Tensor::rounded), which is written only where the parameter was written to since. Optimisers
+// write both, so that a step of training needs no pass for it. Other dtypes: as cast().
+[[nodiscard]] Tensor cast_parameter(const Tensor& parameter, DType dtype);
+// Writes the copies of those parameters that have one which is out of date: for a graph about to
+// read them (core/graph.h), after something else than its own steps wrote to the parameters.
+void refresh_rounded(std::span<const Tensor> parameters);
 
 // With a number.
 [[nodiscard]] Tensor add_scalar(const Tensor& x, double value);             // x + value

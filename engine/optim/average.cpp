@@ -5,6 +5,7 @@
 
 #include "engine/core/dispatch.h"
 #include "engine/core/error.h"
+#include "engine/core/graph.h"
 #include "kernels/optim.h"
 
 namespace akimbo::optim {
@@ -12,25 +13,40 @@ namespace akimbo::optim {
 ParameterAverage::ParameterAverage(NamedTensors state, const AverageOptions& options)
     : options_(options), live_(std::move(state)), num_updates_(Tensor::zeros({}, DType::i64)) {
   for (const auto& [name, tensor] : live_) averages_.emplace_back(name, tensor.clone());
+  const Device device = live_.empty() ? kCpu : live_.front().second.device();
+  if (device.is_cuda()) device_decay_ = Tensor::zeros({1}, DType::f64, device);
 }
 
 void ParameterAverage::update() {
+  begin_update();
+  apply_update();
+}
+
+void ParameterAverage::begin_update() {
   std::int64_t& count = *num_updates_.data<std::int64_t>();
   ++count;
   const auto n = static_cast<double>(count);
-  const double decay =
-      options_.warm_up ? std::min(options_.decay, (1 + n) / (10 + n)) : options_.decay;
+  decay_ = options_.warm_up ? std::min(options_.decay, (1 + n) / (10 + n)) : options_.decay;
+  if (device_decay_.defined()) {
+    device_decay_.copy_from(Tensor::from_values<double>({1}, std::vector<double>{decay_}));
+  }
+}
+
+void ParameterAverage::apply_update() {
   std::vector<kernels::AverageItem> items;
   for (std::size_t i = 0; i < live_.size(); ++i) {
     if (is_floating(live_[i].second.dtype())) {
       items.push_back({mutable_view_of(averages_[i].second), view_of(live_[i].second)});
     } else {
-      averages_[i].second.copy_from(live_[i].second);
+      // Counters, which are on the CPU.
+      each_pass(
+          [to = averages_[i].second, from = live_[i].second]() mutable { to.copy_from(from); });
     }
   }
   if (items.empty()) return;
   const Device device = live_.front().second.device();
-  AKIMBO_KERNEL(device, average_update)(exec_of(device), items, {.decay = decay});
+  AKIMBO_KERNEL(device, average_update)
+  (exec_of(device), items, {.decay = decay_, .step_values = view_of(device_decay_)});
 }
 
 void ParameterAverage::exchange() {

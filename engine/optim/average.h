@@ -28,6 +28,10 @@ class ParameterAverage {
 
   // average = decay average + (1 - decay) value; call after each optimiser step.
   void update();
+  // The same in two halves, for a step that is captured in a graph, as Optimizer has them:
+  // begin_update() counts and sends the decay to the device, apply_update() is recorded.
+  void begin_update();
+  void apply_update();
 
   // Swaps the elements of averages and network; call it again to swap back.
   void exchange();
@@ -41,7 +45,9 @@ class ParameterAverage {
   AverageOptions options_;
   NamedTensors live_;
   NamedTensors averages_;
-  Tensor num_updates_;  // scalar, i64
+  Tensor num_updates_;   // scalar, i64
+  double decay_ = 0;     // of the update in hand
+  Tensor device_decay_;  // the same on the device, f64 [1]; undefined on the CPU
 };
 
 }  // namespace akimbo::optim

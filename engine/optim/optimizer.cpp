@@ -5,6 +5,7 @@
 
 #include "engine/core/dispatch.h"
 #include "engine/core/error.h"
+#include "engine/core/graph.h"
 #include "kernels/optim.h"
 
 namespace akimbo::optim {
@@ -77,7 +78,20 @@ void Optimizer::begin_step() {
 
 void Optimizer::apply_step(const Tensor& grad_factor) {
   const std::vector<std::size_t> indices = with_gradient();
-  if (!indices.empty()) update(indices, grad_factor);
+  if (indices.empty()) return;
+  std::vector<Tensor> copied;
+  for (const std::size_t i : indices) {
+    if (current_copy(i).defined()) copied.push_back(parameters_[i].second);
+  }
+  update(indices, grad_factor);
+  each_pass([copied]() mutable {
+    for (Tensor& parameter : copied) parameter.set_rounded(parameter.rounded());
+  });
+}
+
+Tensor Optimizer::current_copy(std::size_t i) const {
+  const Tensor& parameter = parameters_[i].second;
+  return parameter.is_rounded() ? parameter.rounded() : Tensor();
 }
 
 void Optimizer::cancel_step() {
@@ -161,10 +175,12 @@ void Adam::update(const std::vector<std::size_t>& indices, const Tensor& grad_fa
   for (std::size_t k = 0; k < indices.size(); ++k) {
     const std::size_t i = indices[k];
     Tensor& parameter = parameters_[i].second;
+    Tensor copy = current_copy(i);
     items.push_back({.parameter = mutable_view_of(parameter),
                      .grad = view_of(parameter.grad()),
                      .mean = mutable_view_of(mean_[i]),
                      .square = mutable_view_of(square_[i]),
+                     .copy = mutable_view_of(copy),
                      .bias1 = values[2 + 2 * k],
                      .bias2 = values[3 + 2 * k]});
   }
@@ -197,10 +213,12 @@ void Sgd::update(const std::vector<std::size_t>& indices, const Tensor& grad_fac
   std::vector<kernels::SgdItem> items;
   for (const std::size_t i : indices) {
     Tensor& parameter = parameters_[i].second;
+    Tensor copy = current_copy(i);
     items.push_back(
         {.parameter = mutable_view_of(parameter),
          .grad = view_of(parameter.grad()),
-         .velocity = velocity_ != nullptr ? mutable_view_of((*velocity_)[i]) : kernels::View()});
+         .velocity = velocity_ != nullptr ? mutable_view_of((*velocity_)[i]) : kernels::View(),
+         .copy = mutable_view_of(copy)});
   }
   const kernels::SgdParams params{.learning_rate = learning_rate(),
                                   .momentum = options_.momentum,

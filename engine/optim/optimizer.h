@@ -1,5 +1,6 @@
-// Optimisers: they change parameters in place from the gradients that a backward pass left.
-// Arithmetic is that of PyTorch's optimisers, whose results the references report.
+// Optimisers: they change parameters in place from the gradients that a backward pass left, and
+// with them the 16-bit copies that mixed precision computes with. Arithmetic is that of PyTorch's
+// optimisers, whose results the references report.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +54,10 @@ class Optimizer {
   std::vector<Tensor>& add_slots(const std::string& name);
   // Updates of parameter i so far, the running one included.
   [[nodiscard]] std::int64_t num_updates(std::size_t i) const;
-  // Updates the parameters of these indices.
+  // The 16-bit copy of parameter i (Tensor::rounded) if it is up to date, so that the update must
+  // write it too; else undefined.
+  [[nodiscard]] Tensor current_copy(std::size_t i) const;
+  // Updates the parameters of these indices, and their current copies.
   virtual void update(const std::vector<std::size_t>& indices, const Tensor& grad_factor) = 0;
   // The values of this step as kernels/optim.h orders them for a device.
   [[nodiscard]] virtual std::vector<double> step_values(

@@ -42,14 +42,18 @@ void check_permutation(const char* where, std::span<const int> permutation, std:
   }
 }
 
-// Peaks on the CPU, wherever the maps are: they are few, and what follows runs there.
-Tensor decode(const char* where, const Tensor& heatmaps, bool quarter_offset) {
+Tensor decode_on_device(const char* where, const Tensor& heatmaps, bool quarter_offset) {
   check_heatmaps(where, heatmaps);
   const Device device = heatmaps.device();
   Tensor peaks = Tensor::empty({heatmaps.dim(0), heatmaps.dim(3), 3}, DType::f32, device);
   AKIMBO_KERNEL(device, heatmap_decode)
   (exec_of(device), view_of(heatmaps), {.quarter_offset = quarter_offset}, mutable_view_of(peaks));
-  return peaks.to(kCpu);
+  return peaks;
+}
+
+// Peaks on the CPU, wherever the maps are: they are few, and what follows runs there.
+Tensor decode(const char* where, const Tensor& heatmaps, bool quarter_offset) {
+  return decode_on_device(where, heatmaps, quarter_offset).to(kCpu);
 }
 
 Tensor unflip(const Tensor& heatmaps, const Tensor& mirrored, std::span<const int> permutation,
@@ -65,6 +69,10 @@ Tensor unflip(const Tensor& heatmaps, const Tensor& mirrored, std::span<const in
 }  // namespace
 
 Tensor heatmap_argmax(const Tensor& heatmaps) { return decode("heatmap_argmax", heatmaps, false); }
+
+Tensor heatmap_argmax_on_device(const Tensor& heatmaps) {
+  return decode_on_device("heatmap_argmax", heatmaps, false);
+}
 
 void refine_quarter_offset(const Tensor& heatmaps, Tensor& peaks) {
   check_heatmaps("refine_quarter_offset", heatmaps);
@@ -138,10 +146,18 @@ HeatmapAccuracy heatmap_accuracy(const Tensor& output, const Tensor& target) {
     throw_error<ArgumentError>("[heatmap_accuracy] output {} and target {} must agree",
                                output.shape().str(), target.shape().str());
   }
-  const Tensor predicted = heatmap_argmax(output), wanted = heatmap_argmax(target);
-  const std::int64_t num_samples = output.dim(0), num_keypoints = output.dim(3);
-  const double norm_x = static_cast<double>(output.dim(1)) / 10.0;  // exchanged, see header
-  const double norm_y = static_cast<double>(output.dim(2)) / 10.0;
+  return heatmap_accuracy(heatmap_argmax(output), heatmap_argmax(target),
+                          {static_cast<int>(output.dim(2)), static_cast<int>(output.dim(1))});
+}
+
+HeatmapAccuracy heatmap_accuracy(const Tensor& output_peaks, const Tensor& target_peaks,
+                                 Size2 heatmap) {
+  const std::int64_t num_samples = output_peaks.dim(0), num_keypoints = output_peaks.dim(1);
+  check_peaks("heatmap_accuracy", output_peaks, num_samples, num_keypoints);
+  check_peaks("heatmap_accuracy", target_peaks, num_samples, num_keypoints);
+  const Tensor predicted = output_peaks.to(kCpu), wanted = target_peaks.to(kCpu);
+  const double norm_x = static_cast<double>(heatmap.height) / 10.0;  // exchanged, see header
+  const double norm_y = static_cast<double>(heatmap.width) / 10.0;
   HeatmapAccuracy result;
   double sum = 0.0;
   for (std::int64_t k = 0; k < num_keypoints; ++k) {

@@ -15,6 +15,8 @@ namespace akimbo {
 // heatmaps [N, H, W, K]; returns [N, K, 3] (x_heatmap, y_heatmap, score). A maximum of 0 or less
 // gives (0, 0) with the score kept; NaN never wins.
 [[nodiscard]] Tensor heatmap_argmax(const Tensor& heatmaps);
+// The same on the heatmaps' device, not waited for.
+[[nodiscard]] Tensor heatmap_argmax_on_device(const Tensor& heatmaps);
 
 // Moves peaks [N, K, 3] of heatmap_argmax a quarter of a cell towards the larger neighbour, in x
 // and y separately. Peaks in rows or columns 0 and 1 or in the last stay (the published code leaves
@@ -66,5 +68,8 @@ struct HeatmapAccuracy {
 // the two norms exchanged, kept for comparable logs. Targets that peak in the first two rows or
 // columns do not count.
 [[nodiscard]] HeatmapAccuracy heatmap_accuracy(const Tensor& output, const Tensor& target);
+// From the peaks themselves, [N, K, 3] of heatmap_argmax, on any device, of maps of that size.
+[[nodiscard]] HeatmapAccuracy heatmap_accuracy(const Tensor& output_peaks,
+                                               const Tensor& target_peaks, Size2 heatmap);
 
 }  // namespace akimbo

@@ -19,9 +19,11 @@
 #include "kernels/cuda/emulator/block.h"
 #include "kernels/cuda/emulator/fragments.h"
 #include "kernels/cuda/emulator/indices.h"
+#include "kernels/cuda/emulator/launches.h"
 #include "kernels/cuda/emulator/sites.h"
 #include "kernels/cuda/emulator/stream.h"
 #include "kernels/cuda/launch_shape.h"
+#include "kernels/device_runtime.h"
 
 #define __global__
 #define __device__
@@ -256,8 +258,11 @@ void launch(const Exec& exec, const char* name, const LaunchShape& shape,
   // A kernel's parameters are copies taken at the launch.
   const std::tuple<std::remove_const_t<Parameters>...> copies(
       static_cast<Parameters>(std::forward<Arguments>(arguments))...);
-  cuda::emulator::enqueue(
-      exec.stream, [=] { emulator::run_grid(name, shape, [&] { std::apply(kernel, copies); }); });
+  cuda::emulator::enqueue(exec.stream, [=] {
+    cuda::emulator::note_run(name);
+    emulator::run_grid(name, shape, [&] { std::apply(kernel, copies); });
+  });
+  cuda::check_launch(name, exec.stream);
 }
 
 }  // namespace akimbo::kernels::device

@@ -330,6 +330,14 @@ TEST_P(Heatmap, PeaksOfPlateau) {
                {.window = 1, .threshold = 0}, 7);
 }
 
+// As many, of different heights: the largest is looked for anew for each place.
+TEST_P(Heatmap, PeaksOfEveryCell) {
+  Values x = random_values({1, 37, 34, 1}, 23, DType::f32);
+  for (double& v : x.at) v = rounded(std::abs(v) + 0.01, DType::f32);
+  expect_peaks(provider(), exec(), AKIMBO_PROVIDED(heatmap_peaks), x,
+               DType::f32, {.window = 1, .threshold = 0}, 5);
+}
+
 // A threshold between two floats, compared in double.
 TEST_P(Heatmap, PeaksThresholdIsExact) {
   Values x = filled({1, 2, 2, 1}, rounded(0.1, DType::f32));
