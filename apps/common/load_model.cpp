@@ -40,11 +40,12 @@ void check_options(const ModelSource& source, bool is_checkpoint) {
   }
 }
 
-void fill_network(const convert::Weights& weights, const ModelSource& source, LoadedModel& loaded) {
-  loaded.network = make_network(loaded.config, loaded.skeleton);
-  loaded.notes = load_weights(*loaded.network, weights, loaded.config,
-                              {.color_is_chosen = chooses_color(source.overrides)});
+void fill_network(convert::Weights weights, const ModelSource& source, LoadedModel& loaded) {
   loaded.weights_path = weights.path;
+  // Every value comes from the file, so none is drawn: that would take longer than all the rest.
+  loaded.network = models::build_network(loaded.config.model, loaded.skeleton.num_keypoints());
+  loaded.notes = load_weights(*loaded.network, std::move(weights), loaded.config,
+                              {.color_is_chosen = chooses_color(source.overrides)});
 }
 
 LoadedModel load_config_only(const ModelSource& source) {
@@ -72,9 +73,9 @@ LoadedModel load_config_model(const ModelSource& source, bool needs_weights) {
 
 LoadedModel load_checkpoint(const ModelSource& source) {
   LoadedModel loaded;
-  const convert::Weights weights = convert::read_weights(source.model);
+  convert::Weights weights = convert::read_weights(source.model);
   take_config(source, weights, loaded);
-  fill_network(weights, source, loaded);
+  fill_network(std::move(weights), source, loaded);
   return loaded;
 }
 

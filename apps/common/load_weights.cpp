@@ -76,15 +76,16 @@ bool chooses_color(const std::vector<std::string>& overrides) {
                      [](const std::string& text) { return text.starts_with("data.color="); });
 }
 
-std::vector<std::string> load_weights(models::Network& network, const convert::Weights& weights,
+std::vector<std::string> load_weights(models::Network& network, convert::Weights weights,
                                       const Config& config, const LoadOptions& options) {
   const std::string note = color_note(weights, config, options.color_is_chosen);
-  const auto report = network.load_state(weights.tensors, options.strict, weights.path);
+  const std::size_t num_tensors = weights.tensors.size();
+  const auto report = network.load_state(std::move(weights.tensors), options.strict, weights.path);
   if (report.loaded.empty()) {
     throw_error<FileError>(
         "[init] none of the {} tensors in {} belongs to this network; is it the checkpoint of "
         "another model?",
-        weights.tensors.size(), weights.path);
+        num_tensors, weights.path);
   }
   std::vector<std::string> lines = summary_of(report, weights);
   if (!note.empty()) lines.push_back(note);

@@ -22,12 +22,12 @@ struct LoadOptions {
 // True when one of --set's texts is about data.color.
 [[nodiscard]] bool chooses_color(const std::vector<std::string>& overrides);
 
-// Returns lines for the user: what was loaded, left as it was and not used, and anything to know
-// about colours. Throws FileError for weights that do not fit, ConfigError when the checkpoint is
-// known to want the other order of colours than config.data.color.
+// The weights' memory becomes the network's if they are moved in. Returns lines for the user: what
+// was loaded, left as it was and not used, and anything to know about colours. Throws FileError for
+// weights that do not fit, ConfigError when the checkpoint is known to want the other order of
+// colours than config.data.color.
 [[nodiscard]] std::vector<std::string> load_weights(models::Network& network,
-                                                    const convert::Weights& weights,
-                                                    const Config& config,
+                                                    convert::Weights weights, const Config& config,
                                                     const LoadOptions& options);
 
 }  // namespace akimbo::apps

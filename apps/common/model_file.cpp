@@ -47,13 +47,7 @@ io::NamedTensors read_weights(const io::SafetensorsFile& file) {
   io::NamedTensors averaged = file.read_all(kAveragePrefix);
   std::erase_if(averaged, [](const auto& entry) { return entry.first == "num_updates"; });
   if (!averaged.empty()) return averaged;
-  io::NamedTensors weights;
-  for (const auto& entry : file.entries()) {
-    if (!entry.name.starts_with(kOptimizerPrefix)) {
-      weights.emplace_back(entry.name, file.read(entry.name));
-    }
-  }
-  return weights;
+  return file.read_if([](std::string_view name) { return !name.starts_with(kOptimizerPrefix); });
 }
 
 }  // namespace akimbo::apps

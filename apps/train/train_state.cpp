@@ -152,14 +152,11 @@ std::vector<std::string> TrainState::resume(const std::filesystem::path& path) {
     throw_error<ConfigError>("[train] the skeleton {} has changed since {} was written",
                              skeleton_.name, path.string());
   }
-  io::NamedTensors weights;
-  for (const auto& entry : file.entries()) {
-    if (entry.name.starts_with(kOptimizerPrefix) || entry.name.starts_with(kAveragePrefix))
-      continue;
-    weights.emplace_back(entry.name, file.read(entry.name));
-  }
+  io::NamedTensors weights = file.read_if([](std::string_view name) {
+    return !name.starts_with(kOptimizerPrefix) && !name.starts_with(kAveragePrefix);
+  });
   read_training_json(info.training, path.string());
-  network_->load_state(weights, true, path.string());
+  network_->load_state(std::move(weights), true, path.string());
   optimizer_->load_state(file.read_all(kOptimizerPrefix), path.string());
   if (average_) average_->load_state(file.read_all(kAveragePrefix), path.string());
   return notes;

@@ -105,10 +105,11 @@ std::vector<std::string> Trainer::begin_weights() {
     state_.network().init_from_scratch(config_.train.seed);
     return {};
   }
-  const convert::Weights weights = convert::read_weights(options_.init);
-  auto notes = load_weights(state_.network(), weights, config_,
+  convert::Weights weights = convert::read_weights(options_.init);
+  const bool has_training = weights.has_training;
+  auto notes = load_weights(state_.network(), std::move(weights), config_,
                             {.strict = false, .color_is_chosen = options_.color_is_chosen});
-  if (weights.has_training) {
+  if (has_training) {
     notes.emplace_back(
         "  the file also holds the state of a training, which --init leaves out; `akimbo convert` "
         "makes a checkpoint of it that --resume goes on from");

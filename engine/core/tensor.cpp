@@ -275,6 +275,20 @@ void Tensor::copy_from(const Tensor& source) {
   AKIMBO_KERNEL(device(), cast_forward)(exec_of(device()), view_of(source), mutable_view_of(*this));
 }
 
+void Tensor::take(Tensor&& source) {
+  const auto has_one_owner = [](const Tensor& t) {
+    return t.impl_.use_count() == 1 && t.impl().storage.use_count() == 1;
+  };
+  if (!has_one_owner(source) || !(source.shape() == shape()) || source.dtype() != dtype() ||
+      source.device() != device() || source.is_pinned() != is_pinned() ||
+      source.impl().offset_bytes != 0 || impl().offset_bytes != 0) {
+    return copy_from(source);
+  }
+  bump_version();  // of the storage that views made before still see
+  impl().storage = std::move(source.impl().storage);
+  source.impl_.reset();
+}
+
 void Tensor::fill(double value) {
   bump_version();
   kernels::visit_dtype(dtype(), [&]<typename T>() {

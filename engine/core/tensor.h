@@ -83,6 +83,9 @@ class Tensor {
   // Writes the elements of `source` (same shape; converted to this dtype; any device) over this
   // tensor's. What comes to the CPU is there when the call returns.
   void copy_from(const Tensor& source);
+  // The same, but takes over the memory of `source` when nothing else refers to it and it fits:
+  // then no element is copied, and views of this tensor's elements made before keep the old ones.
+  void take(Tensor&& source);
   void fill(double value);
 
   // ---- gradients ----

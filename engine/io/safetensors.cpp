@@ -10,6 +10,7 @@
 #include "engine/core/error.h"
 #include "engine/core/text.h"
 #include "engine/io/json.h"
+#include "kernels/common/parallel.h"
 
 namespace akimbo::io {
 namespace {
@@ -184,6 +185,38 @@ void widen_by_name(const std::string& stored, const std::vector<unsigned char>& 
   if (stored == "U32") widen<std::uint32_t, std::int64_t>(bytes, out);
 }
 
+void check_readable(const SafetensorsFile::Entry& entry, const std::filesystem::path& path) {
+  if (entry.readable) return;
+  throw_error<FileError>(
+      "[safetensors] {}: '{}' is stored as {}, which is not supported; convert it to F16 or F32",
+      path.string(), entry.name, entry.stored_dtype);
+}
+
+void check_signed(const Tensor& tensor, const SafetensorsFile::Entry& entry,
+                  const std::filesystem::path& path) {
+  for (const std::int64_t value : tensor.values<std::int64_t>()) {
+    if (value >= 0) continue;
+    throw_error<FileError>("[safetensors] {}: '{}' holds numbers past the signed 64-bit range",
+                           path.string(), entry.name);
+  }
+}
+
+// A part of the file that one thread reads at a time.
+struct Piece {
+  std::uint64_t offset;
+  std::byte* to;
+  std::size_t bytes;
+};
+
+void add_pieces(std::uint64_t offset, Tensor& tensor, std::vector<Piece>& pieces) {
+  constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
+  auto* to = static_cast<std::byte*>(tensor.raw());
+  for (std::size_t done = 0; done < tensor.num_bytes(); done += kPieceBytes) {
+    const std::size_t bytes = std::min(kPieceBytes, tensor.num_bytes() - done);
+    pieces.push_back({offset + done, to + done, bytes});
+  }
+}
+
 std::vector<const std::pair<std::string, Tensor>*> storage_order(const NamedTensors& tensors) {
   std::unordered_set<std::string_view> names;
   std::vector<const std::pair<std::string, Tensor>*> order;
@@ -315,44 +348,48 @@ Tensor SafetensorsFile::read(std::string_view name) const {
     throw_error<FileError>("[safetensors] {} holds no tensor '{}'{}", path().string(), name,
                            nearest.empty() ? "" : "; the nearest name is '" + nearest + "'");
   }
-  return read_entry(*entry);
+  return std::move(read_entries({entry}).front().second);
 }
 
 NamedTensors SafetensorsFile::read_all(std::string_view prefix) const {
-  NamedTensors tensors;
-  for (const Entry& entry : entries_) {
-    if (!entry.name.starts_with(prefix)) continue;
-    tensors.emplace_back(entry.name.substr(prefix.size()), read_entry(entry));
-  }
+  NamedTensors tensors = read_if([&](std::string_view name) { return name.starts_with(prefix); });
+  for (auto& [name, tensor] : tensors) name.erase(0, prefix.size());
   return tensors;
 }
 
-Tensor SafetensorsFile::read_entry(const Entry& entry) const {
-  if (!entry.readable) {
-    throw_error<FileError>(
-        "[safetensors] {}: '{}' is stored as {}, which is not supported; "
-        "convert it to F16 or F32",
-        path().string(), entry.name, entry.stored_dtype);
+NamedTensors SafetensorsFile::read_if(const std::function<bool(std::string_view)>& wanted) const {
+  std::vector<const Entry*> entries;
+  for (const Entry& entry : entries_) {
+    if (wanted(entry.name)) entries.push_back(&entry);
   }
-  const auto bytes = static_cast<std::size_t>(entry.end - entry.begin);
-  Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
-  const std::uint64_t offset = data_offset_ + entry.begin;
-  if (bytes == tensor.num_bytes()) {
-    if (bytes > 0) file_.read_at(offset, tensor.raw(), bytes);
-  } else {
-    std::vector<unsigned char> stored(bytes);
-    file_.read_at(offset, stored.data(), bytes);
-    widen_by_name(entry.stored_dtype, stored, tensor);
-  }
-  if (entry.stored_dtype == "U64") {
-    for (const std::int64_t value : tensor.values<std::int64_t>()) {
-      if (value < 0) {
-        throw_error<FileError>("[safetensors] {}: '{}' holds numbers past the signed 64-bit range",
-                               path().string(), entry.name);
-      }
+  return read_entries(entries);
+}
+
+NamedTensors SafetensorsFile::read_entries(const std::vector<const Entry*>& entries) const {
+  NamedTensors tensors;
+  std::vector<Piece> pieces;
+  for (const Entry* entry : entries) {
+    check_readable(*entry, path());
+    tensors.emplace_back(entry->name, Tensor::empty(entry->shape, entry->dtype));
+    Tensor& tensor = tensors.back().second;
+    if (entry->end - entry->begin == tensor.num_bytes()) {
+      add_pieces(data_offset_ + entry->begin, tensor, pieces);
+    } else {
+      std::vector<unsigned char> stored(static_cast<std::size_t>(entry->end - entry->begin));
+      file_.read_at(data_offset_ + entry->begin, stored.data(), stored.size());
+      widen_by_name(entry->stored_dtype, stored, tensor);
     }
   }
-  return tensor;
+  kernels::parallel_for(static_cast<std::int64_t>(pieces.size()), 1,
+                        [&](std::int64_t begin, std::int64_t end) {
+                          for (std::int64_t i = begin; i < end; ++i) {
+                            file_.read_at(pieces[i].offset, pieces[i].to, pieces[i].bytes);
+                          }
+                        });
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i]->stored_dtype == "U64") check_signed(tensors[i].second, *entries[i], path());
+  }
+  return tensors;
 }
 
 }  // namespace akimbo::io

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -50,10 +51,12 @@ class SafetensorsFile {
   [[nodiscard]] Tensor read(std::string_view name) const;
   // Every tensor whose name starts with `prefix`, which is cut off.
   [[nodiscard]] NamedTensors read_all(std::string_view prefix = "") const;
+  // Every tensor whose name is wanted. Both use all threads.
+  [[nodiscard]] NamedTensors read_if(const std::function<bool(std::string_view)>& wanted) const;
 
  private:
   [[nodiscard]] const Entry* find(std::string_view name) const;
-  [[nodiscard]] Tensor read_entry(const Entry& entry) const;
+  [[nodiscard]] NamedTensors read_entries(const std::vector<const Entry*>& entries) const;
   void parse_header(const std::string& header);
   void check_ranges() const;
 

@@ -99,13 +99,12 @@ std::int64_t Module::num_parameters() const {
   return count;
 }
 
-Module::LoadReport Module::load_state(const NamedTensors& source, bool strict,
-                                      const std::string& where) {
+Module::LoadReport Module::load_state(NamedTensors source, bool strict, const std::string& where) {
   NamedTensors own = state();
-  std::unordered_map<std::string, const Tensor*> by_name;
-  for (const auto& [name, tensor] : source) by_name.emplace(name, &tensor);
+  std::unordered_map<std::string, Tensor*> by_name;
+  for (auto& [name, tensor] : source) by_name.emplace(name, &tensor);
   LoadReport report;
-  std::vector<std::pair<Tensor, const Tensor*>> copies;
+  std::vector<std::pair<Tensor, Tensor*>> copies;
   std::unordered_set<std::string> known;
   for (auto& [name, tensor] : own) {
     known.insert(name);
@@ -130,7 +129,7 @@ Module::LoadReport Module::load_state(const NamedTensors& source, bool strict,
         "[load] {} does not fit the network: {}\nuse the config that the file was trained with",
         where, problems_of(report, own, source));
   }
-  for (auto& [tensor, from] : copies) tensor.copy_from(*from);
+  for (auto& [tensor, from] : copies) tensor.take(std::move(*from));
   return report;
 }
 

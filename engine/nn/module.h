@@ -32,11 +32,12 @@ class Module {
 
   // Copies tensors of `source` by name (converting the dtype). With `strict`, throws FileError that
   // lists every missing, unexpected and mis-shaped name together, nothing being changed; without,
-  // takes what fits. Returns the names that were missing or skipped.
+  // takes what fits. Returns the names that were missing or skipped. A source that is moved in
+  // gives its memory to the module where it fits.
   struct LoadReport {
     std::vector<std::string> loaded, missing, unexpected, mis_shaped;
   };
-  LoadReport load_state(const std::vector<std::pair<std::string, Tensor>>& source, bool strict,
+  LoadReport load_state(std::vector<std::pair<std::string, Tensor>> source, bool strict,
                         const std::string& where);
 
   // Training mode (batch statistics) or evaluation mode (running statistics), children included.

@@ -16,6 +16,29 @@ TEST(Tensor, RowsShareStorage) {
   EXPECT_EQ(t.values<float>()[2], 30);
 }
 
+TEST(Tensor, TakesTheMemoryOfASoleOwner) {
+  Tensor to = Tensor::zeros({4}), from = Tensor::full({4}, 3);
+  const Tensor same = to, before = to.view({2, 2});
+  const void* memory = from.raw();
+  const std::uint64_t version = before.version();
+  to.take(std::move(from));
+  EXPECT_EQ(to.raw(), memory);
+  EXPECT_EQ(same.values<float>()[3], 3) << "the same tensor";
+  EXPECT_EQ(before.values<float>()[3], 0) << "a view made before";
+  EXPECT_GT(before.version(), version);
+}
+
+TEST(Tensor, CopiesWhatOthersSeeOrDoesNotFit) {
+  Tensor to = Tensor::zeros({4}), shared = Tensor::full({4}, 3);
+  const Tensor view = shared.view({2, 2});
+  to.take(std::move(shared));
+  EXPECT_NE(to.raw(), view.raw());
+  EXPECT_EQ(to.values<float>()[3], 3);
+  to.take(Tensor::full({4}, 5, DType::f64));
+  EXPECT_EQ(to.values<float>()[3], 5);
+  EXPECT_THROW(to.take(Tensor::zeros({5})), ArgumentError);
+}
+
 TEST(Tensor, WrongTypeIsNamed) {
   const Tensor t = Tensor::zeros({2});
   try {

@@ -89,6 +89,17 @@ TEST_F(Safetensors, PrefixSelectsAndIsCutOff) {
   EXPECT_EQ(tensors[0].second.numel(), 2);
 }
 
+TEST_F(Safetensors, LargeTensorsAreReadInPieces) {
+  Tensor large = Tensor::empty({(3 << 20) + 1}, DType::i32);  // 12 MiB and a little
+  std::int32_t* values = large.data<std::int32_t>();
+  for (std::int64_t i = 0; i < large.numel(); ++i) values[i] = static_cast<std::int32_t>(i * 7);
+  const fs::path file = folder_ / "large.safetensors";
+  write_safetensors(file, {{"a", Tensor::full({3}, 1)}, {"large", large}});
+  const Tensor back = SafetensorsFile(file).read("large");
+  ASSERT_EQ(back.shape(), large.shape());
+  EXPECT_TRUE(std::equal(values, values + large.numel(), back.values<std::int32_t>().begin()));
+}
+
 TEST_F(Safetensors, NoTensorsIsAFileToo) {
   const fs::path path = folder_ / "none.safetensors";
   write_safetensors(path, {});

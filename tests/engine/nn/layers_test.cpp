@@ -80,6 +80,19 @@ void expect_fused_is_the_same(const Options& options, bool bias) {
   }
 }
 
+TEST(Layers, StateThatIsMovedInIsNotCopied) {
+  Conv2d conv({.in_channels = 2, .out_channels = 3});
+  std::vector<std::pair<std::string, Tensor>> state = {{"weight", Tensor::full({3, 1, 1, 2}, 4)}};
+  const void* memory = state.front().second.raw();
+  conv.load_state(state, true, "a test");
+  EXPECT_NE(conv.weight.raw(), memory);
+  const auto parameters = conv.named_parameters();
+  conv.load_state(std::move(state), true, "a test");
+  EXPECT_EQ(conv.weight.raw(), memory);
+  EXPECT_EQ(parameters.front().second.raw(), memory) << "handles given out before";
+  EXPECT_TRUE(conv.weight.requires_grad());
+}
+
 TEST(ConvBn, FusedConvolutionIsTheSame) {
   expect_fused_is_the_same<Conv2d>(ops::Conv2dOptions{.stride = 2, .padding = 1}, false);
   expect_fused_is_the_same<Conv2d>(ops::Conv2dOptions{.padding = 1}, true);
