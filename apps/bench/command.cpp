@@ -9,7 +9,6 @@
 #include "apps/cli.h"
 #include "apps/commands.h"
 #include "apps/common/load_model.h"
-#include "apps/common/network_runner.h"
 #include "apps/common/output_folder.h"
 #include "apps/common/run_options.h"
 #include "apps/inspect/network_report.h"
@@ -17,6 +16,7 @@
 #include "engine/core/random.h"
 #include "engine/core/threads.h"
 #include "engine/io/json.h"
+#include "inference/network_runner.h"
 
 namespace akimbo::apps {
 namespace {

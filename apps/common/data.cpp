@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "apps/common/network.h"
+#include "config/parts.h"
 #include "datasets/registry.h"
 #include "engine/core/threads.h"
 
@@ -86,6 +86,12 @@ datasets::BatchOrder train_order(const Config& config, std::int64_t epoch,
 
 datasets::BatchOrder eval_order(const Config& config) {
   return {.batch_size = config.eval.batch_size, .workers = num_workers(config)};
+}
+
+datasets::SuppressionOptions suppression_options(const EvalConfig& config) {
+  return {.visibility_threshold = config.keypoint_threshold,
+          .oks_threshold = config.nms_oks,
+          .soft = config.soft_nms};
 }
 
 }  // namespace akimbo::apps

@@ -4,8 +4,9 @@
 #include <filesystem>
 #include <string>
 
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "datasets/loader.h"
+#include "datasets/metrics/pose_results.h"
 #include "datasets/registry.h"
 #include "datasets/top_down.h"
 
@@ -29,5 +30,8 @@ enum class Use { train, evaluate };
                                                std::int64_t first_batch);
 // All samples in the order of the set.
 [[nodiscard]] datasets::BatchOrder eval_order(const Config& config);
+
+// How answers for one person are told from those for several.
+[[nodiscard]] datasets::SuppressionOptions suppression_options(const EvalConfig& config);
 
 }  // namespace akimbo::apps

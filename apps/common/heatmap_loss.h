@@ -1,7 +1,7 @@
 // The training loss that a config names.
 #pragma once
 
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "engine/core/tensor.h"
 
 namespace akimbo::apps {

@@ -5,9 +5,10 @@
 #include <cstdio>
 
 #include "apps/common/load_weights.h"
-#include "apps/common/model_file.h"
 #include "apps/config/load.h"
+#include "config/parts.h"
 #include "datasets/meta.h"
+#include "inference/model_file.h"
 
 namespace akimbo::apps {
 namespace {
@@ -42,8 +43,7 @@ void check_options(const ModelSource& source, bool is_checkpoint) {
 
 void fill_network(convert::Weights weights, const ModelSource& source, LoadedModel& loaded) {
   loaded.weights_path = weights.path;
-  // Every value comes from the file, so none is drawn: that would take longer than all the rest.
-  loaded.network = models::build_network(loaded.config.model, loaded.skeleton.num_keypoints());
+  loaded.network = make_empty_network(loaded.config, loaded.skeleton);
   loaded.notes = load_weights(*loaded.network, std::move(weights), loaded.config,
                               {.color_is_chosen = chooses_color(source.overrides)});
 }

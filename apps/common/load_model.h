@@ -1,22 +1,18 @@
 // MODEL|CONFIG of the command line, as a network ready to predict.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "apps/command.h"
-#include "apps/common/network.h"
-#include "apps/config/config.h"
+#include "config/config.h"
+#include "inference/model.h"
 
 namespace akimbo::apps {
 
-struct LoadedModel {
-  Config config;
-  Skeleton skeleton;
-  std::unique_ptr<models::Network> network;  // on the device, in evaluation mode
-  std::string weights_path;                  // empty: fresh weights
-  std::vector<std::string> notes;            // what was loaded and how, for the user
+struct LoadedModel : Model {
+  std::string weights_path;        // empty: fresh weights
+  std::vector<std::string> notes;  // what was loaded and how, for the user
 };
 
 struct ModelSource {

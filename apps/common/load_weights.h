@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/config/config.h"
 #include "apps/convert/convert.h"
+#include "config/config.h"
 #include "models/network.h"
 
 namespace akimbo::apps {

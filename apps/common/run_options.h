@@ -4,7 +4,7 @@
 #include <string>
 
 #include "apps/command.h"
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "engine/core/device.h"
 
 namespace akimbo::apps {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/config/config.h"
+#include "config/config.h"
 
 namespace akimbo::apps {
 

@@ -6,11 +6,11 @@
 #include "apps/cli.h"
 #include "apps/commands.h"
 #include "apps/common/load_model.h"
-#include "apps/common/model_file.h"
 #include "apps/common/output_folder.h"
 #include "apps/convert/convert.h"
 #include "apps/convert/experiment.h"
 #include "apps/convert/onnx_write.h"
+#include "inference/model_file.h"
 
 namespace akimbo::apps {
 namespace {
@@ -85,7 +85,8 @@ int convert_experiment(const convert::ConvertOptions& options) {
 }  // namespace
 
 Command convert_command() {
-  return {"convert", "PyTorch checkpoints to ours and back, networks to ONNX, experiment files to configs",
+  return {"convert",
+          "PyTorch checkpoints to ours and back, networks to ONNX, experiment files to configs",
           "akimbo convert pose_resnet_50_256x192.pth.tar resnet50.safetensors --config "
           "body2d/simple_baseline/coco/res50_256x192_d256x3_adam_lr1e-3",
           [](Options& command_line) {

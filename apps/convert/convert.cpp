@@ -4,8 +4,6 @@
 #include <unordered_set>
 
 #include "apps/common/load_weights.h"
-#include "apps/common/model_file.h"
-#include "apps/common/network.h"
 #include "apps/common/output_folder.h"
 #include "apps/config/load.h"
 #include "apps/convert/layouts.h"
@@ -13,8 +11,10 @@
 #include "apps/convert/torch_file.h"
 #include "apps/convert/torch_write.h"
 #include "apps/convert/training_state.h"
+#include "config/parts.h"
 #include "datasets/meta.h"
 #include "engine/core/error.h"
+#include "inference/model_file.h"
 
 namespace akimbo::convert {
 namespace {
@@ -72,7 +72,7 @@ Weights read_safetensors_weights(const std::filesystem::path& path, const ReadOp
   const bool is_torch_order =
       options.layout == "torch" || (options.layout == "auto" && !weights.is_ours);
   weights.has_training = weights.metadata.contains("training");
-  weights.tensors = weights.is_ours ? apps::read_weights(file) : file.read_all();
+  weights.tensors = weights.is_ours ? akimbo::read_weights(file) : file.read_all();
   if (is_torch_order) {
     for (auto& [name, tensor] : weights.tensors) tensor = to_engine_layout(name, tensor);
   }
@@ -106,10 +106,9 @@ void add_batch_counters(Weights& weights) {
 }
 
 // The network that the weights are for: as told, or as the source itself says.
-std::optional<apps::ModelInfo> wanted_network(const ConvertOptions& options,
-                                              const Weights& weights) {
+std::optional<ModelInfo> wanted_network(const ConvertOptions& options, const Weights& weights) {
   if (!options.config.empty()) {
-    apps::ModelInfo info;
+    ModelInfo info;
     info.config = apps::load_config(apps::find_config(options.config), options.overrides);
     info.skeleton = datasets::skeleton_by_name(info.config.skeleton);
     return info;
@@ -119,15 +118,15 @@ std::optional<apps::ModelInfo> wanted_network(const ConvertOptions& options,
                              options.overrides.front());
   }
   if (!weights.is_ours || !weights.metadata.contains("config")) return std::nullopt;
-  apps::ModelInfo info = apps::read_model_info(weights.metadata, options.source);
+  ModelInfo info = read_model_info(weights.metadata, options.source);
   info.training = nullptr;  // its state is not taken along
   return info;
 }
 
 // Throws unless names and shapes are exactly the network's; puts the tensors into its order.
-std::unique_ptr<models::Network> fit_network(Weights& weights, const apps::ModelInfo& info,
+std::unique_ptr<models::Network> fit_network(Weights& weights, const ModelInfo& info,
                                              const ConvertOptions& options) {
-  auto network = apps::make_network(info.config, info.skeleton);
+  auto network = make_network(info.config, info.skeleton);
   (void)apps::load_weights(*network, weights, info.config,
                            {.color_is_chosen = apps::chooses_color(options.overrides)});
   weights.tensors = network->state();
@@ -135,13 +134,13 @@ std::unique_ptr<models::Network> fit_network(Weights& weights, const apps::Model
 }
 
 // The state of the training, so that --resume goes on from the file.
-void add_training(ConvertReport& report, const models::Network& network, apps::ModelInfo& info,
+void add_training(ConvertReport& report, const models::Network& network, ModelInfo& info,
                   const ConvertOptions& options) {
   const TorchFile file(options.source, {.keep_unknown = options.read.keep_unknown});
   TrainingState state =
       import_training(file, find_state_dict(file, report.weights.key), network, info.config);
   for (auto& [name, tensor] : state.optimizer) {
-    report.weights.tensors.emplace_back(apps::kOptimizerPrefix + name, tensor);
+    report.weights.tensors.emplace_back(kOptimizerPrefix + name, tensor);
   }
   info.training = std::move(state.training);
   report.notes = std::move(state.notes);
@@ -178,8 +177,8 @@ ConvertReport convert_training(const ConvertOptions& options, FileKind kind) {
         options.source, options.dest);
   }
   const io::SafetensorsFile file(options.source);
-  apps::ModelInfo info = apps::read_model_info(file.metadata(), options.source);
-  const auto network = apps::make_network(info.config, info.skeleton);
+  ModelInfo info = read_model_info(file.metadata(), options.source);
+  const auto network = make_network(info.config, info.skeleton);
   const TorchTraining training = export_training(file, info, *network);
   ConvertReport report{.is_checked = true, .has_training = true};
   report.weights = {.path = options.source, .tensors = network->state(), .format = "safetensors"};
@@ -188,7 +187,7 @@ ConvertReport convert_training(const ConvertOptions& options, FileKind kind) {
         "the run stood inside epoch {}; PyTorch's code begins that epoch again", training.epoch));
   }
   info.training = nullptr;
-  io::Metadata metadata = apps::model_metadata(info);
+  io::Metadata metadata = model_metadata(info);
   metadata.erase(kFormatKey);
   apps::write_output([&] { write_torch_training(options.dest, training, metadata); });
   return report;
@@ -228,7 +227,7 @@ ConvertReport convert_file(const ConvertOptions& options) {
   if (options.training) return convert_training(options, kind);
   ConvertReport report;
   report.weights = read_weights(options.source, options.read);
-  std::optional<apps::ModelInfo> info = wanted_network(options, report.weights);
+  std::optional<ModelInfo> info = wanted_network(options, report.weights);
   io::Metadata metadata = {{kFormatKey, kOurFormat}};
   if (info) {
     const auto network = fit_network(report.weights, *info, options);
@@ -237,7 +236,7 @@ ConvertReport convert_file(const ConvertOptions& options) {
     if (from_torch && report.weights.has_training && kind == FileKind::safetensors) {
       add_training(report, *network, *info, options);
     }
-    metadata = apps::model_metadata(*info);
+    metadata = model_metadata(*info);
   }
   metadata["converted_from"] = origin_of(report.weights, options.source);
   report.weights.metadata = std::move(metadata);

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "apps/config/config.h"
 #include "apps/convert/experiment_keys.h"
 #include "apps/convert/yaml.h"
+#include "config/config.h"
 #include "datasets/meta.h"
 #include "engine/core/error.h"
 
@@ -305,7 +305,7 @@ class Conversion {
   // Throws ConfigError when the settings do not fit together.
   [[nodiscard]] Json checked() const {
     try {
-      (void)apps::config_from_json(config_);
+      (void)config_from_json(config_);
     } catch (const ConfigError& e) {
       throw_error<ConfigError>("[yaml] {} cannot be converted: {}", keys_.where(), e.what());
     }

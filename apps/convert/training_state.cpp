@@ -5,8 +5,8 @@
 #include <optional>
 #include <unordered_map>
 
-#include "apps/common/network.h"
 #include "apps/convert/layouts.h"
+#include "config/parts.h"
 #include "engine/core/error.h"
 
 namespace akimbo::convert {
@@ -145,7 +145,7 @@ Json parameter_group(const TorchFile& file) {
   return first;
 }
 
-void adopt_optimizer(const Json& group, apps::OptimizerConfig& config, Adopter& adopter) {
+void adopt_optimizer(const Json& group, OptimizerConfig& config, Adopter& adopter) {
   const auto initial = number_at(group, "initial_lr");
   adopter.set("train.optimizer.lr", config.lr, initial ? initial : number_at(group, "lr"));
   adopter.set("train.optimizer.weight_decay", config.weight_decay,
@@ -177,7 +177,7 @@ std::vector<int> milestones_of(const Json& scheduler) {
   return milestones;
 }
 
-void adopt_scheduler(const TorchFile& file, apps::ScheduleConfig& config, Adopter& adopter,
+void adopt_scheduler(const TorchFile& file, ScheduleConfig& config, Adopter& adopter,
                      std::vector<std::string>& notes) {
   const Value* scheduler = find_dict(file, {"scheduler", "lr_scheduler", "scheduler_state_dict"});
   if (!scheduler) return;
@@ -269,7 +269,7 @@ int fill_optimizer(const TorchFile& file, const std::vector<OptimizerEntry>& ent
 }  // namespace
 
 TrainingState import_training(const TorchFile& file, const StateDict& dict,
-                              const nn::Module& network, apps::Config& config) {
+                              const nn::Module& network, Config& config) {
   TrainingState result;
   const std::string where = file.path().string();
   const std::vector<OptimizerEntry> entries = read_optimizer(file, dict);
@@ -284,9 +284,9 @@ TrainingState import_training(const TorchFile& file, const StateDict& dict,
   Adopter adopter(where, result.notes);
   adopt_optimizer(group, config.train.optimizer, adopter);
   adopt_scheduler(file, config.train.schedule, adopter, result.notes);
-  config = apps::config_from_json(config_to_json(config));  // checks the file's numbers
+  config = config_from_json(config_to_json(config));  // checks the file's numbers
 
-  const auto optimizer = apps::make_optimizer(config.train.optimizer, network.named_parameters());
+  const auto optimizer = make_optimizer(config.train.optimizer, network.named_parameters());
   if (const auto rate = number_at(group, "lr")) optimizer->set_learning_rate(*rate);
   result.optimizer = optimizer->state();
   const int num_unknown =
@@ -306,7 +306,7 @@ TrainingState import_training(const TorchFile& file, const StateDict& dict,
 namespace {
 
 // The settings of our optimizer under PyTorch's names.
-void put_settings(const apps::OptimizerConfig& config, double learning_rate, TorchOptimizer& out) {
+void put_settings(const OptimizerConfig& config, double learning_rate, TorchOptimizer& out) {
   out.settings = {
       {"lr", learning_rate}, {"initial_lr", config.lr}, {"weight_decay", config.weight_decay}};
   if (config.type == "sgd") {
@@ -322,7 +322,7 @@ void put_settings(const apps::OptimizerConfig& config, double learning_rate, Tor
 
 }  // namespace
 
-TorchTraining export_training(const io::SafetensorsFile& file, const apps::ModelInfo& info,
+TorchTraining export_training(const io::SafetensorsFile& file, const ModelInfo& info,
                               nn::Module& network) {
   const std::string where = file.path().string();
   if (info.training.is_null()) {
@@ -334,8 +334,8 @@ TorchTraining export_training(const io::SafetensorsFile& file, const apps::Model
   TorchTraining out;
   io::NamedTensors weights;
   for (const auto& entry : file.entries()) {
-    const bool is_weight = !entry.name.starts_with(apps::kOptimizerPrefix) &&
-                           !entry.name.starts_with(apps::kAveragePrefix);
+    const bool is_weight =
+        !entry.name.starts_with(kOptimizerPrefix) && !entry.name.starts_with(kAveragePrefix);
     if (is_weight) weights.emplace_back(entry.name, file.read(entry.name));
   }
   (void)network.load_state(weights, true, where);
@@ -343,8 +343,8 @@ TorchTraining export_training(const io::SafetensorsFile& file, const apps::Model
     out.weights.emplace_back(name, to_torch_layout(name, tensor));
   }
   const auto optimizer =
-      apps::make_optimizer(info.config.train.optimizer, network.named_parameters());
-  optimizer->load_state(file.read_all(apps::kOptimizerPrefix), where);
+      make_optimizer(info.config.train.optimizer, network.named_parameters());
+  optimizer->load_state(file.read_all(kOptimizerPrefix), where);
   put_settings(info.config.train.optimizer, optimizer->learning_rate(), out.optimizer);
   const io::NamedTensors state = optimizer->state();
   const std::unordered_map<std::string, Tensor> by_name(state.begin(), state.end());

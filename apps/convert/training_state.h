@@ -6,12 +6,12 @@
 #include <utility>
 #include <vector>
 
-#include "apps/common/model_file.h"
-#include "apps/config/config.h"
 #include "apps/convert/state_dict.h"
 #include "apps/convert/torch_file.h"
 #include "apps/convert/torch_write.h"
+#include "config/config.h"
 #include "engine/nn/module.h"
+#include "inference/model_file.h"
 
 namespace akimbo::convert {
 
@@ -42,11 +42,11 @@ struct TrainingState {
 // file's optimizer and scheduler replace those of `config`. Throws FileError when the state does
 // not fit the network, ConfigError when config.train.optimizer.type is another optimizer's.
 [[nodiscard]] TrainingState import_training(const TorchFile& file, const StateDict& dict,
-                                            const nn::Module& network, apps::Config& config);
+                                            const nn::Module& network, Config& config);
 
 // The training in a checkpoint of ours, for write_torch_training. Throws FileError when the file
 // holds none, or one of another network.
-[[nodiscard]] TorchTraining export_training(const io::SafetensorsFile& file,
-                                            const apps::ModelInfo& info, nn::Module& network);
+[[nodiscard]] TorchTraining export_training(const io::SafetensorsFile& file, const ModelInfo& info,
+                                            nn::Module& network);
 
 }  // namespace akimbo::convert

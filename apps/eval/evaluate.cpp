@@ -5,12 +5,11 @@
 #include "apps/common/batch_feed.h"
 #include "apps/common/data.h"
 #include "apps/common/heatmap_loss.h"
-#include "apps/common/network.h"
 #include "apps/common/progress.h"
-#include "apps/predict/top_down.h"
 #include "apps/train/average.h"
 #include "engine/autograd/node.h"
 #include "engine/pose/heatmap_decode.h"
+#include "inference/top_down.h"
 
 namespace akimbo::apps {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "datasets/benchmark.h"
 #include "datasets/top_down.h"
 #include "models/network.h"

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "datasets/benchmark.h"
 #include "engine/pose/skeleton.h"
 

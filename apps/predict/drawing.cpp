@@ -9,7 +9,7 @@ namespace {
 
 // Puts the largest of all keypoints' heatmaps at every pixel into `map` [height, width], where it
 // is higher than what is there; each heatmap cell stands where the crop had it.
-void add_heatmaps(const PoseEstimator::Pose& pose, int height, int width, std::vector<float>& map) {
+void add_heatmaps(const Estimator::Pose& pose, int height, int width, std::vector<float>& map) {
   const Tensor& maps = pose.heatmaps;
   const Size2 size{static_cast<int>(maps.dim(1)), static_cast<int>(maps.dim(0))};
   const Affine to_cell = crop_affine(pose.region, 0, size);
@@ -40,13 +40,13 @@ draw::DrawnPose drawn(const FoundPerson& person) {
 
 }  // namespace
 
-Image draw_people(const Image& image, std::span<const PoseEstimator::Pose> poses,
+Image draw_people(const Image& image, std::span<const Estimator::Pose> poses,
                   std::span<const FoundPerson> people, const Skeleton& skeleton,
                   const DrawingOptions& options) {
   Image drawing = options.black ? Image(image.height, image.width, 3) : draw::as_rgb(image);
   if (options.heatmaps) {
     std::vector<float> map(static_cast<std::size_t>(image.height) * image.width, 0.0f);
-    for (const PoseEstimator::Pose& pose : poses) {
+    for (const Estimator::Pose& pose : poses) {
       add_heatmaps(pose, image.height, image.width, map);
     }
     draw::overlay_heatmap(drawing, map, image.height, image.width, 0.7);

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "apps/draw/poses.h"
-#include "apps/predict/pose_estimator.h"
 #include "apps/predict/results.h"
+#include "inference/estimator.h"
 
 namespace akimbo::apps {
 
@@ -17,7 +17,7 @@ struct DrawingOptions {
 };
 
 // `poses`: what the estimator gave, for the heatmaps; `people`: who is drawn.
-[[nodiscard]] Image draw_people(const Image& image, std::span<const PoseEstimator::Pose> poses,
+[[nodiscard]] Image draw_people(const Image& image, std::span<const Estimator::Pose> poses,
                                 std::span<const FoundPerson> people, const Skeleton& skeleton,
                                 const DrawingOptions& options);
 

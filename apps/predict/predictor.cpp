@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/common/data.h"
 #include "apps/common/output_folder.h"
 #include "apps/common/progress.h"
 #include "apps/video/video.h"
@@ -18,14 +19,14 @@ namespace fs = std::filesystem;
 namespace {
 
 // Suppression reorders and drops; a pose is found again by its keypoints.
-const PoseEstimator::Pose& origin_of(const datasets::PredictedPose& kept,
-                                     const std::vector<PoseEstimator::Pose>& poses) {
-  return *std::find_if(poses.begin(), poses.end(), [&](const PoseEstimator::Pose& pose) {
+const Estimator::Pose& origin_of(const datasets::PredictedPose& kept,
+                                 const std::vector<Estimator::Pose>& poses) {
+  return *std::find_if(poses.begin(), poses.end(), [&](const Estimator::Pose& pose) {
     return pose.keypoints == kept.keypoints;
   });
 }
 
-void check_finite(const PoseEstimator::Pose& pose, const fs::path& input) {
+void check_finite(const Estimator::Pose& pose, const fs::path& input) {
   if (std::all_of(pose.keypoints.begin(), pose.keypoints.end(),
                   [](float v) { return std::isfinite(v); })) {
     return;
@@ -39,7 +40,7 @@ void check_finite(const PoseEstimator::Pose& pose, const fs::path& input) {
 Predictor::Predictor(const PredictOptions& options, LoadedModel model, Device device)
     : options_(options),
       config_(model.config),
-      estimator_(std::make_unique<PoseEstimator::Parts>(std::move(model), device)),
+      estimator_(std::move(model), device),
       boxes_(options.boxes, options.annotations, config_.eval.box_threshold),
       writers_(make_writers(fs::path(options.out) / "results")) {
   write_output([&] {
@@ -68,7 +69,7 @@ Image Predictor::look_at(const Image& image, const std::vector<ScoredBox>& score
                          FoundPicture& picture) {
   std::vector<BoxXywh> boxes;
   for (const ScoredBox& box : scored) boxes.push_back(box.box);
-  const std::vector<PoseEstimator::Pose> poses = estimator_.estimate(image, boxes);
+  const std::vector<Estimator::Pose> poses = estimator_.estimate(image, boxes);
   std::vector<datasets::PredictedPose> found;
   for (std::size_t i = 0; i < poses.size(); ++i) {
     check_finite(poses[i], picture.input);

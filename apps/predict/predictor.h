@@ -4,10 +4,11 @@
 #include <functional>
 #include <map>
 
+#include "apps/common/load_model.h"
 #include "apps/predict/boxes.h"
 #include "apps/predict/drawing.h"
-#include "apps/predict/estimator_parts.h"
 #include "apps/predict/results.h"
+#include "inference/estimator.h"
 
 namespace akimbo::apps {
 
@@ -46,7 +47,7 @@ class Predictor {
 
   const PredictOptions& options_;
   Config config_;
-  PoseEstimator estimator_;
+  Estimator estimator_;
   BoxSource boxes_;
   std::map<std::string, int> num_of_name_;
   Writers writers_;  // of the pictures

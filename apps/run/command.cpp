@@ -6,10 +6,10 @@
 #include "apps/cli.h"
 #include "apps/commands.h"
 #include "apps/common/load_model.h"
-#include "apps/common/network_runner.h"
 #include "apps/common/output_folder.h"
 #include "apps/common/run_options.h"
 #include "engine/io/safetensors.h"
+#include "inference/network_runner.h"
 
 namespace akimbo::apps {
 

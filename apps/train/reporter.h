@@ -7,10 +7,10 @@
 #include <string>
 
 #include "apps/common/progress.h"
-#include "apps/config/config.h"
 #include "apps/train/average.h"
 #include "apps/train/event_file.h"
 #include "apps/train/run_log.h"
+#include "config/config.h"
 #include "engine/core/device.h"
 
 namespace akimbo::apps {

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "apps/common/model_file.h"
 #include "apps/common/output_folder.h"
+#include "inference/model_file.h"
 
 namespace akimbo::apps {
 

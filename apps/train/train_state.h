@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "apps/common/network.h"
 #include "apps/train/reporter.h"
+#include "config/parts.h"
 #include "engine/optim/average.h"
 #include "engine/optim/gradients.h"
 

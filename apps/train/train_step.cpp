@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "apps/common/heatmap_loss.h"
-#include "apps/common/precision.h"
 #include "engine/ops/elementwise.h"
 #include "engine/optim/gradients.h"
+#include "inference/precision.h"
 
 namespace akimbo::apps {
 

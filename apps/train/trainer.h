@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "engine/core/device.h"
 
 namespace akimbo::apps {

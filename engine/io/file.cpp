@@ -33,7 +33,7 @@ class Descriptor {
 
 [[noreturn]] void throw_errno(const char* what, const std::filesystem::path& path) {
   const int code = errno;
-  const char* remedy = code == ENOSPC || code == EDQUOT  ? "; free some space and run again"
+  const char* remedy = code == ENOSPC || code == EDQUOT ? "; free some space and run again"
                        : code == EACCES || code == EROFS ? "; choose a folder that you may write to"
                                                          : "";
   throw_error<FileError>("[file] cannot {} {}: {}{}", what, path.string(), std::strerror(code),

@@ -1,10 +1,11 @@
-#include "apps/config/config.h"
+#include "config/config.h"
 
 #include <gtest/gtest.h>
 
-#include "apps/common/network.h"
 #include "apps/config/load.h"
+#include "config/parts.h"
 #include "datasets/meta.h"
+#include "datasets/registry.h"
 #include "engine/io/file.h"
 #include "tests/support/program.h"
 #include "tests/support/shared_data.h"
@@ -33,6 +34,11 @@ TEST(Config, DefaultsSurviveTheWayThroughJson) {
   const Json json = config_to_json(Config{});
   EXPECT_EQ(config_to_json(config_from_json(json)), json);
   EXPECT_EQ(json["codec"]["input_size"], Json::parse("[192, 256]"));
+}
+
+TEST(Config, KnowsTheFormatsThatCanBeRead) {
+  EXPECT_EQ(datasets::format_names(),
+            std::vector<std::string>(std::begin(kDataFormats), std::end(kDataFormats)));
 }
 
 TEST(Config, NamesTheNearestKey) {

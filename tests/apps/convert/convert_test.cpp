@@ -138,8 +138,8 @@ constexpr const char* kSmallConfig = "body2d/simple_baseline/synth/res18_128x96_
 
 // The weights of a fresh network as a PyTorch file in the layout of a training run.
 io::NamedTensors torch_state_of_small_network() {
-  const apps::Config config = apps::load_config(apps::find_config(kSmallConfig));
-  const auto network = apps::make_network(config, datasets::skeleton_by_name(config.skeleton));
+  const Config config = apps::load_config(apps::find_config(kSmallConfig));
+  const auto network = make_network(config, datasets::skeleton_by_name(config.skeleton));
   io::NamedTensors tensors;
   for (const auto& [name, tensor] : network->state()) {
     tensors.emplace_back("module." + name, to_torch_layout(name, tensor));

@@ -162,7 +162,7 @@ Experiment experiment_of(const ScratchFolder& folder, const std::string& yaml) {
 // What a comparison leaves out: words, drawings, and evaluation's COCO thresholds on MPII, which
 // has no use for them.
 Json compared(const Json& config, bool coco) {
-  Json json = apps::config_to_json(apps::config_from_json(config));
+  Json json = config_to_json(config_from_json(config));
   json.erase("about");
   json["train"].erase("debug_every");
   if (!coco) {
@@ -181,7 +181,7 @@ TEST(Experiment, EveryPublishedFileGivesItsShippedConfig) {
     SCOPED_TRACE(row.config);
     const Experiment experiment = experiment_of(folder, yaml_of(row));
     EXPECT_EQ(experiment.repository, row.hrnet_repository ? "HRNet" : "Simple Baselines");
-    const Json shipped = apps::config_to_json(apps::load_config(apps::find_config(row.config)));
+    const Json shipped = config_to_json(apps::load_config(apps::find_config(row.config)));
     const bool coco = row.data == "coco";
     EXPECT_EQ(Json::diff(compared(shipped, coco), compared(experiment.config, coco)),
               Json::array());

@@ -109,7 +109,7 @@ TEST(TrainingState, MismatchesAreExplained) {
     SCOPED_TRACE(name);
     const TorchFile file(std::string(AKIMBO_TEST_DATA) + "/checkpoints/" + name);
     EXPECT_TRUE(has_training_state(file));
-    apps::Config config;
+    Config config;
     const Tiny tiny;
     EXPECT_THROWS_WITH((void)import_training(file, find_state_dict(file), tiny, config), FileError,
                        "exp_avg of conv1.weight in the optimizer is [3,3,1,2], the network's "
@@ -149,7 +149,7 @@ TEST(TrainingState, PublishedFormsAreRead) {
   for (const char* name : {"legacy_train_module.pth.tar", "zip_train_scheduler.pth.tar"}) {
     SCOPED_TRACE(name);
     const TorchFile file(*folder / name);
-    apps::Config config;
+    Config config;
     config.train.optimizer.lr = 0.5;
     config.train.schedule.milestones = {7};
     const TrainingState state = import_training(file, find_state_dict(file), Tiny(), config);

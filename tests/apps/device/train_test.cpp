@@ -5,7 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "apps/common/network_runner.h"
+#include "inference/network_runner.h"
 #include "apps/train/train_step.h"
 #include "datasets/meta.h"
 #include "engine/core/error.h"

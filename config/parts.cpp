@@ -1,11 +1,16 @@
-#include "apps/common/network.h"
+#include "config/parts.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 std::unique_ptr<models::Network> make_network(const Config& config, const Skeleton& skeleton) {
-  auto network = models::build_network(config.model, skeleton.num_keypoints());
+  auto network = make_empty_network(config, skeleton);
   network->init(config.train.seed);
   return network;
+}
+
+std::unique_ptr<models::Network> make_empty_network(const Config& config,
+                                                    const Skeleton& skeleton) {
+  return models::build_network(config.model, skeleton.num_keypoints());
 }
 
 HeatmapCodec make_codec(const Config& config) {
@@ -27,12 +32,6 @@ CropOptions crop_options(const Config& config) {
     options.deviation[i] = static_cast<float>(config.data.std[i]);
   }
   return options;
-}
-
-datasets::SuppressionOptions suppression_options(const EvalConfig& config) {
-  return {.visibility_threshold = config.keypoint_threshold,
-          .oks_threshold = config.nms_oks,
-          .soft = config.soft_nms};
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimizerConfig& c,
@@ -68,4 +67,4 @@ optim::ScheduleOptions make_schedule(const TrainConfig& train) {
   return options;
 }
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

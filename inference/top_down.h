@@ -3,14 +3,14 @@
 
 #include <span>
 
-#include "apps/common/network_runner.h"
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "engine/core/tensor.h"
 #include "engine/pose/affine.h"
 #include "engine/pose/skeleton.h"
+#include "inference/network_runner.h"
 #include "models/network.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 class TopDown {
  public:
@@ -30,4 +30,4 @@ class TopDown {
   std::vector<int> flip_permutation_;
 };
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

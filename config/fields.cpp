@@ -1,11 +1,11 @@
-#include "apps/config/fields.h"
+#include "config/fields.h"
 
 #include <cmath>
 #include <limits>
 
 #include "engine/core/text.h"
 
-namespace akimbo::apps::detail {
+namespace akimbo::detail {
 
 namespace {
 
@@ -108,4 +108,4 @@ void check_no_unknown_key(const Json& json, const std::string& path,
   }
 }
 
-}  // namespace akimbo::apps::detail
+}  // namespace akimbo::detail

@@ -1,8 +1,8 @@
-#include "apps/common/precision.h"
+#include "inference/precision.h"
 
 #include "engine/core/error.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 void check_precision(const char* setting, const std::string& precision, Device device) {
   if (device.is_cuda() || activation_dtype(precision) == DType::f32) return;
@@ -32,4 +32,4 @@ void use_inference_mode(const EvalConfig& config) {
   set_compute_mode(mode);
 }
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

@@ -3,11 +3,11 @@
 
 #include <string>
 
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "engine/core/device.h"
 #include "engine/core/tensor.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 // Throws ConfigError when the device cannot compute so; `setting` is the config's key.
 void check_precision(const char* setting, const std::string& precision, Device device);
@@ -19,4 +19,4 @@ void check_precision(const char* setting, const std::string& precision, Device d
 void use_training_mode(const TrainConfig& config);
 void use_inference_mode(const EvalConfig& config);
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

@@ -14,7 +14,7 @@
 #include "engine/core/error.h"
 #include "engine/io/json.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 // What a value must be beyond its type; `wanted` completes "..., wanted ".
 template <typename T>
@@ -147,4 +147,4 @@ class FieldWriter {
   Json json_ = Json::object();
 };
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

@@ -1,10 +1,13 @@
-#include "apps/predict/pose_estimator.h"
+#include "inference/estimator.h"
 
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 
-#include "apps/predict/estimator_parts.h"
+#include "config/parts.h"
+#include "engine/core/error.h"
+#include "engine/pose/crop.h"
+#include "inference/top_down.h"
 
 namespace akimbo {
 
@@ -21,20 +24,35 @@ void check_box(const BoxXywh& box) {
 
 }  // namespace
 
-PoseEstimator::PoseEstimator(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-PoseEstimator::PoseEstimator(PoseEstimator&&) noexcept = default;
-PoseEstimator& PoseEstimator::operator=(PoseEstimator&&) noexcept = default;
-PoseEstimator::~PoseEstimator() = default;
+struct Estimator::Parts {
+  Parts(Model given, Device device)
+      : model(std::move(given)),
+        codec(make_codec(model.config)),
+        cropper(crop_options(model.config)),
+        top_down(*model.network, model.config, model.skeleton, device) {}
+  Parts(const Parts&) = delete;  // top_down refers to model
+  Parts& operator=(const Parts&) = delete;
 
-PoseEstimator PoseEstimator::load(const std::filesystem::path& path, Device device) {
-  return PoseEstimator(
-      std::make_unique<Parts>(apps::load_model({.model = path.string()}, device), device));
-}
+  // One batch.
+  [[nodiscard]] std::vector<Pose> estimate(const Image& image, std::span<const BoxXywh> boxes);
 
-const Skeleton& PoseEstimator::skeleton() const { return parts_->model.skeleton; }
+  Model model;
+  HeatmapCodec codec;
+  Cropper cropper;
+  TopDown top_down;
+};
 
-std::vector<PoseEstimator::Pose> PoseEstimator::estimate(const Image& image,
-                                                         std::span<const BoxXywh> boxes) const {
+Estimator::Estimator(Model model, Device device)
+    : parts_(std::make_unique<Parts>(std::move(model), device)) {}
+Estimator::Estimator(Estimator&&) noexcept = default;
+Estimator& Estimator::operator=(Estimator&&) noexcept = default;
+Estimator::~Estimator() = default;
+
+const Skeleton& Estimator::skeleton() const { return parts_->model.skeleton; }
+const Config& Estimator::config() const { return parts_->model.config; }
+
+std::vector<Estimator::Pose> Estimator::estimate(const Image& image,
+                                                 std::span<const BoxXywh> boxes) {
   const auto batch_size = static_cast<std::size_t>(parts_->model.config.eval.batch_size);
   std::vector<Pose> poses;
   for (std::size_t begin = 0; begin < boxes.size(); begin += batch_size) {
@@ -46,8 +64,8 @@ std::vector<PoseEstimator::Pose> PoseEstimator::estimate(const Image& image,
   return poses;
 }
 
-std::vector<PoseEstimator::Pose> PoseEstimator::Parts::estimate(const Image& image,
-                                                                std::span<const BoxXywh> boxes) {
+std::vector<Estimator::Pose> Estimator::Parts::estimate(const Image& image,
+                                                        std::span<const BoxXywh> boxes) {
   const Size2 size = codec.input_size;
   const std::size_t slot = cropper.slot_size();
   Tensor crops =

@@ -1,17 +1,17 @@
-#include "apps/config/config.h"
+#include "config/config.h"
 
 #include <algorithm>
 #include <iterator>
 
-#include "datasets/registry.h"
 #include "models/registry.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 // The description of each section. Not in the unnamed namespace: FieldReader::section finds them by
 // argument-dependent lookup, which does not look there.
 using Names = std::vector<std::string>;
 
+inline Names data_formats() { return {std::begin(kDataFormats), std::end(kDataFormats)}; }
 inline Names precisions() { return {std::begin(kPrecisions), std::end(kPrecisions)}; }
 
 template <typename Fields>
@@ -38,7 +38,7 @@ void describe(Fields& f, DatasetConfig& c) {
 
 template <typename Fields>
 void describe(Fields& f, DataConfig& c) {
-  f.field("format", c.format, one_of(datasets::format_names()));
+  f.field("format", c.format, one_of(data_formats()));
   f.field("root", c.root);
   f.section("train", c.train);
   f.section("val", c.val);
@@ -225,4 +225,4 @@ Json config_to_json(const Config& config) {
   return writer.json();
 }
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/config/fields.h"
+#include "config/fields.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 struct CodecConfig {
   std::string type = "heatmap";
@@ -32,8 +32,11 @@ struct DatasetConfig {
   std::string ground_truth;  // format mpii: gt_valid.mat, for scoring; empty: the labels themselves
 };
 
+// Of annotations: what datasets/registry.h reads.
+inline constexpr const char* kDataFormats[] = {"coco", "crowdpose", "mpii"};
+
 struct DataConfig {
-  std::string format = "coco";  // of all files: coco, crowdpose, mpii (datasets/registry.h)
+  std::string format = "coco";  // of all files: one of kDataFormats
   std::string root;
   DatasetConfig train;
   DatasetConfig val;
@@ -142,4 +145,4 @@ struct Config {
 [[nodiscard]] Config config_from_json(const Json& json);
 [[nodiscard]] Json config_to_json(const Config& config);
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

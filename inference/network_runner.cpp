@@ -1,12 +1,12 @@
-#include "apps/common/network_runner.h"
+#include "inference/network_runner.h"
 
 #include <algorithm>
 
-#include "apps/common/precision.h"
 #include "engine/autograd/node.h"
 #include "engine/ops/elementwise.h"
+#include "inference/precision.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 namespace {
 
@@ -68,4 +68,4 @@ Tensor NetworkRunner::forward(const Tensor& x) {
   return prepared.output.clone();  // the next replay writes over it
 }
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

@@ -6,12 +6,12 @@
 #include <memory>
 #include <string>
 
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "engine/core/graph.h"
 #include "engine/plan/plan.h"
 #include "models/network.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 class NetworkRunner {
  public:
@@ -45,4 +45,4 @@ class NetworkRunner {
   std::list<Prepared> prepared_;  // the latest used last
 };
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

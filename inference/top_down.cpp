@@ -1,11 +1,11 @@
-#include "apps/predict/top_down.h"
+#include "inference/top_down.h"
 
-#include "apps/common/network.h"
+#include "config/parts.h"
 #include "engine/autograd/node.h"
 #include "engine/ops/gather.h"
 #include "engine/pose/heatmap_decode.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 TopDown::TopDown(models::Network& network, const Config& config, const Skeleton& skeleton,
                  Device device)
@@ -32,4 +32,4 @@ Tensor TopDown::keypoints(const Tensor& heatmaps, std::span<const CenterScale> r
                           .dark_kernel = dark ? config_.codec.dark_kernel : 0});
 }
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

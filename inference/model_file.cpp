@@ -1,6 +1,6 @@
-#include "apps/common/model_file.h"
+#include "inference/model_file.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 namespace {
 
@@ -50,4 +50,4 @@ io::NamedTensors read_weights(const io::SafetensorsFile& file) {
   return file.read_if([](std::string_view name) { return !name.starts_with(kOptimizerPrefix); });
 }
 
-}  // namespace akimbo::apps
+}  // namespace akimbo

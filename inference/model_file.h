@@ -6,11 +6,11 @@
 
 #include <string>
 
-#include "apps/config/config.h"
+#include "config/config.h"
 #include "engine/io/safetensors.h"
 #include "engine/pose/skeleton.h"
 
-namespace akimbo::apps {
+namespace akimbo {
 
 inline constexpr const char* kOptimizerPrefix = "optimizer.";
 inline constexpr const char* kAveragePrefix = "average.";
@@ -30,4 +30,4 @@ struct ModelInfo {
 // The weights to predict with: the averaged ones where the file has them.
 [[nodiscard]] io::NamedTensors read_weights(const io::SafetensorsFile& file);
 
-}  // namespace akimbo::apps
+}  // namespace akimbo
