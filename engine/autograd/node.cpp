@@ -3,8 +3,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "engine/core/error.h"
 #include "engine/core/dispatch.h"
+#include "engine/core/error.h"
 #include "kernels/elementwise.h"
 
 namespace akimbo::autograd {
@@ -18,8 +18,8 @@ bool needs_grad(const Tensor& t) {
 
 Tensor sum_of(const Tensor& a, const Tensor& b) {
   Tensor y = Tensor::empty(a.shape(), a.dtype(), a.device());
-  AKIMBO_KERNEL(a.device(), add_forward)(exec_of(a.device()), view_of(a), view_of(b),
-                                         mutable_view_of(y));
+  AKIMBO_KERNEL(a.device(), add_forward)
+  (exec_of(a.device()), view_of(a), view_of(b), mutable_view_of(y));
   return y;
 }
 
@@ -55,6 +55,7 @@ void walk_back(Node& node, const Tensor& grad_y, std::unordered_map<Node*, Tenso
   for (const Node::Edge& edge : node.edges) wanted.push_back(edge.needs_grad());
   std::vector<Tensor> grads = node.function(grad_y, Needs(wanted));
   node.function = nullptr;
+  node.recipe = nullptr;
   if (grads.size() != node.edges.size()) {
     throw_error<Error>("[backward] '{}' gave {} gradients for {} inputs", node.op, grads.size(),
                        node.edges.size());
@@ -83,11 +84,24 @@ bool grad_enabled() { return t_grad_enabled; }
 NoGrad::NoGrad() : previous_(t_grad_enabled) { t_grad_enabled = false; }
 NoGrad::~NoGrad() { t_grad_enabled = previous_; }
 
-Saved::Saved(const Tensor& tensor)
-    : tensor_(tensor.defined() ? tensor.detach() : Tensor()),
-      version_(tensor.defined() ? tensor.version() : 0) {}
+const Tensor& Recipe::get() {
+  if (!made_.defined()) made_ = make_();
+  return made_;
+}
+
+Saved::Saved(const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  version_ = tensor.version();
+  const Node* node = tensor.grad_node().get();
+  if (node != nullptr && node->recipe && node->recipe_version == version_) {
+    recipe_ = node->recipe;
+  } else {
+    tensor_ = tensor.detach();
+  }
+}
 
 const Tensor& Saved::get() const {
+  if (recipe_) return recipe_->get();
   if (tensor_.defined() && tensor_.version() != version_) {
     throw_error<Error>(
         "[backward] a tensor of shape {} that the backward pass needs was written to after the "
@@ -109,8 +123,7 @@ bool any_needs_grad(std::initializer_list<Tensor> tensors) {
   return any_needs_grad(std::span<const Tensor>(tensors.begin(), tensors.size()));
 }
 
-void attach(std::string_view op, Tensor& y, std::span<const Tensor> inputs,
-            GradFunction function) {
+void attach(std::string_view op, Tensor& y, std::span<const Tensor> inputs, GradFunction function) {
   auto node = std::make_shared<Node>();
   node->op = op;
   node->function = std::move(function);
@@ -129,11 +142,16 @@ void attach(std::string_view op, Tensor& y, std::initializer_list<Tensor> inputs
   attach(op, y, std::span<const Tensor>(inputs.begin(), inputs.size()), std::move(function));
 }
 
+void attach_recipe(Tensor& y, std::shared_ptr<Recipe> recipe) {
+  y.grad_node()->recipe = std::move(recipe);
+  y.grad_node()->recipe_version = y.version();
+}
+
 void run_backward(const Tensor& y, const Tensor& grad) {
   if (!(grad.shape() == y.shape()) || grad.dtype() != y.dtype()) {
     throw_error<ArgumentError>("[backward] the gradient is {} {}, the tensor {} {}",
-                               dtype_name(grad.dtype()), grad.shape().str(),
-                               dtype_name(y.dtype()), y.shape().str());
+                               dtype_name(grad.dtype()), grad.shape().str(), dtype_name(y.dtype()),
+                               y.shape().str());
   }
   const NoGrad no_grad;
   if (!y.grad_node()) {

@@ -36,16 +36,32 @@ class Needs {
   std::vector<bool> needs_;
 };
 
-// A tensor that a gradient function will read. get() throws Error when the elements were written to
-// after the forward pass.
+// How to make an output again from tensors that the backward pass reads anyway. Where that is
+// cheap, nobody keeps the output from the forward to the backward pass.
+class Recipe {
+ public:
+  // `make` gives the same bits as the forward pass did.
+  explicit Recipe(std::function<Tensor()> make) : make_(std::move(make)) {}
+  // Made at the first call, and kept until the last gradient function that wants it has run.
+  [[nodiscard]] const Tensor& get();
+
+ private:
+  std::function<Tensor()> make_;
+  Tensor made_;
+};
+
+// A tensor that a gradient function will read, or its recipe (attach_recipe). get() throws Error
+// when the elements were written to after the forward pass.
 class Saved {
  public:
   Saved() = default;
   explicit Saved(const Tensor& tensor);
+  explicit Saved(std::shared_ptr<Recipe> recipe) : recipe_(std::move(recipe)) {}
   [[nodiscard]] const Tensor& get() const;
 
  private:
   Tensor tensor_;  // detached: holds storage, not history
+  std::shared_ptr<Recipe> recipe_;
   std::uint64_t version_ = 0;
 };
 
@@ -61,8 +77,10 @@ using GradFunction = std::function<std::vector<Tensor>(const Tensor& grad_y, con
 // any_needs_grad(inputs).
 void attach(std::string_view op, Tensor& y, std::initializer_list<Tensor> inputs,
             GradFunction function);
-void attach(std::string_view op, Tensor& y, std::span<const Tensor> inputs,
-            GradFunction function);
+void attach(std::string_view op, Tensor& y, std::span<const Tensor> inputs, GradFunction function);
+
+// From now on, whoever saves y saves the recipe. After attach(), and before anything else sees y.
+void attach_recipe(Tensor& y, std::shared_ptr<Recipe> recipe);
 
 // Tensor::backward. Walks with an explicit stack; frees saved tensors on the way.
 void run_backward(const Tensor& y, const Tensor& grad);
@@ -81,6 +99,8 @@ class Node {
   std::string_view op;
   std::vector<Edge> edges;
   GradFunction function;
+  std::shared_ptr<Recipe> recipe;    // of the output, if there is one,
+  std::uint64_t recipe_version = 0;  // as long as the output is as it was then
 
   ~Node();  // releases chains of nodes iteratively: graphs are deep
 };

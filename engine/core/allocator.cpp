@@ -1,6 +1,8 @@
 #include "engine/core/allocator.h"
 
+#include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <unordered_map>
@@ -8,6 +10,7 @@
 
 #include "engine/core/device_allocator.h"
 #include "engine/core/error.h"
+#include "engine/core/host_arena.h"
 #include "kernels/device_runtime.h"
 
 namespace akimbo {
@@ -24,54 +27,55 @@ std::size_t size_class(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+// Blocks below this are kept by size class; larger ones share the arena. AddressSanitizer knows the
+// bounds of blocks that malloc made, so with it all of them are small.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t kArenaBlock = SIZE_MAX;
+#else
+constexpr std::size_t kArenaBlock = std::size_t{64} << 10;
+#endif
+
 class CpuAllocator {
  public:
   void* allocate(std::size_t bytes) {
-    const std::size_t size = size_class(bytes);
     const std::lock_guard lock(mutex_);
-    void* pointer = nullptr;
-    if (auto it = free_.find(size); it != free_.end() && !it->second.empty()) {
-      pointer = it->second.back();
-      it->second.pop_back();
-      report_.cached_bytes -= size;
-    } else {
-      pointer = std::aligned_alloc(kAlignment, (size + kAlignment - 1) / kAlignment * kAlignment);
-      if (pointer == nullptr) {
-        release_all();
-        pointer = std::aligned_alloc(kAlignment, (size + kAlignment - 1) / kAlignment * kAlignment);
-      }
-      if (pointer == nullptr) {
-        throw_error<DeviceError>(
-            "[memory] {} bytes were asked for and the system has no more; {} bytes are in use; "
-            "lower the batch size or the input size",
-            bytes, report_.in_use_bytes);
-      }
-      ++report_.num_allocations;
+    void* pointer = take(bytes);
+    if (pointer == nullptr) {
+      release_all();
+      pointer = take(bytes);
     }
-    size_of_[pointer] = size;
-    report_.in_use_bytes += size;
-    if (report_.in_use_bytes > report_.peak_bytes) report_.peak_bytes = report_.in_use_bytes;
+    if (pointer == nullptr) {
+      throw_error<DeviceError>(
+          "[memory] {} bytes were asked for and the system has no more; {} bytes are in use; "
+          "lower the batch size or the input size",
+          bytes, in_use());
+    }
+    peak_bytes_ = std::max(peak_bytes_, in_use());
     return pointer;
   }
 
   void free(void* pointer) noexcept {
     const std::lock_guard lock(mutex_);
+    if (arena_.free(pointer)) return;
     const auto it = size_of_.find(pointer);
     if (it == size_of_.end()) return;
     const std::size_t size = it->second;
     size_of_.erase(it);
-    report_.in_use_bytes -= size;
-    report_.cached_bytes += size;
+    small_bytes_ -= size;
+    cached_bytes_ += size;
     free_[size].push_back(pointer);
   }
 
   MemoryReport report() {
     const std::lock_guard lock(mutex_);
-    return report_;
+    return {.in_use_bytes = in_use(),
+            .peak_bytes = peak_bytes_,
+            .cached_bytes = cached_bytes_ + arena_.free_bytes(),
+            .num_allocations = num_small_ + arena_.num_ranges()};
   }
   void reset_peak() {
     const std::lock_guard lock(mutex_);
-    report_.peak_bytes = report_.in_use_bytes;
+    peak_bytes_ = in_use();
   }
   void release() {
     const std::lock_guard lock(mutex_);
@@ -79,18 +83,42 @@ class CpuAllocator {
   }
 
  private:
+  [[nodiscard]] std::size_t in_use() const { return small_bytes_ + arena_.used_bytes(); }
+
+  void* take(std::size_t bytes) {
+    return bytes >= kArenaBlock ? arena_.allocate(bytes) : take_small(size_class(bytes));
+  }
+
+  void* take_small(std::size_t size) {
+    void* pointer = nullptr;
+    if (auto it = free_.find(size); it != free_.end() && !it->second.empty()) {
+      pointer = it->second.back();
+      it->second.pop_back();
+      cached_bytes_ -= size;
+    } else {
+      pointer = std::aligned_alloc(kAlignment, (size + kAlignment - 1) / kAlignment * kAlignment);
+      if (pointer == nullptr) return nullptr;
+      ++num_small_;
+    }
+    size_of_[pointer] = size;
+    small_bytes_ += size;
+    return pointer;
+  }
+
   void release_all() {
     for (auto& [size, blocks] : free_) {
       for (void* block : blocks) std::free(block);
     }
     free_.clear();
-    report_.cached_bytes = 0;
+    cached_bytes_ = 0;
+    arena_.release_free();
   }
 
   std::mutex mutex_;
-  std::unordered_map<std::size_t, std::vector<void*>> free_;
+  HostArena arena_;
+  std::unordered_map<std::size_t, std::vector<void*>> free_;  // small ones
   std::unordered_map<void*, std::size_t> size_of_;
-  MemoryReport report_;
+  std::size_t small_bytes_ = 0, cached_bytes_ = 0, peak_bytes_ = 0, num_small_ = 0;
 };
 
 // Never destroyed: tensors of static lifetime may outlive any other order.

@@ -194,12 +194,12 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
 
   autograd::attach(
       "conv2d", y, {x, w, bias},
-      [sx = autograd::Saved(x), sw = autograd::Saved(w), params](const Tensor& grad_y,
-                                                                 const autograd::Needs& needs) {
+      [sx = autograd::Saved(x), x_shape = x.shape(), sw = autograd::Saved(w), params](
+          const Tensor& grad_y, const autograd::Needs& needs) {
         const Device device = grad_y.device();
         Tensor grad_x, grad_w;
         if (needs[0]) {
-          grad_x = Tensor::empty(sx.get().shape(), grad_y.dtype(), device);
+          grad_x = Tensor::empty(x_shape, grad_y.dtype(), device);
           AKIMBO_KERNEL(device, conv2d_input_grad)
           (exec_of(device), view_of(grad_y), view_of(sw.get()), params, mutable_view_of(grad_x));
         }
@@ -227,12 +227,12 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& w, const Tensor& bias,
 
   autograd::attach(
       "conv_transpose2d", y, {x, w, bias},
-      [sx = autograd::Saved(x), sw = autograd::Saved(w), params](const Tensor& grad_y,
-                                                                 const autograd::Needs& needs) {
+      [sx = autograd::Saved(x), x_shape = x.shape(), sw = autograd::Saved(w), params](
+          const Tensor& grad_y, const autograd::Needs& needs) {
         const Device device = grad_y.device();
         Tensor grad_x, grad_w;
         if (needs[0]) {
-          grad_x = Tensor::empty(sx.get().shape(), grad_y.dtype(), device);
+          grad_x = Tensor::empty(x_shape, grad_y.dtype(), device);
           AKIMBO_KERNEL(device, conv_transpose2d_input_grad)
           (exec_of(device), view_of(grad_y), view_of(sw.get()), params, mutable_view_of(grad_x));
         }

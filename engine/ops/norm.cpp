@@ -73,22 +73,59 @@ struct Inputs {
   const Tensor &x, &gamma, &beta, &residual;
 };
 
-// Keeps x, the statistics, and with ReLU the output, which the next layer needs anyway. A GPU works
-// the ReLU's mask out again from x where no residual came in: its gradients move memory, and two
-// passes without y save two reads of seven.
-void attach_grad(Tensor& y, const Inputs& in, const Tensor& mean, const Tensor& invstd,
+struct Statistics {
+  Tensor mean, invstd;
+};
+
+Tensor normalised(const Inputs& in, const Statistics& statistics, bool relu) {
+  const Device device = in.x.device();
+  Tensor y = Tensor::empty(in.x.shape(), in.x.dtype(), device);
+  AKIMBO_KERNEL(device, batch_norm_forward)
+  (exec_of(device),
+   {.x = view_of(in.x),
+    .mean = view_of(statistics.mean),
+    .invstd = view_of(statistics.invstd),
+    .gamma = view_of(in.gamma),
+    .beta = view_of(in.beta),
+    .residual = view_of(in.residual),
+    .relu = relu},
+   mutable_view_of(y));
+  return y;
+}
+
+// On the CPU the output is made again where it is wanted: half of the memory of a training step
+// would be outputs. A residual is kept for that only beside a ReLU, where the layers around read it
+// anyway. Null: the output is saved as it is.
+std::shared_ptr<autograd::Recipe> recipe_of(const Inputs& in, const Statistics& statistics,
+                                            bool relu) {
+  if (!in.x.device().is_cpu() || (in.residual.defined() && !relu)) return nullptr;
+  using autograd::Saved;
+  return std::make_shared<autograd::Recipe>([x = Saved(in.x), gamma = Saved(in.gamma),
+                                             beta = Saved(in.beta), residual = Saved(in.residual),
+                                             statistics, relu] {
+    return normalised({x.get(), gamma.get(), beta.get(), residual.get()}, statistics, relu);
+  });
+}
+
+// Keeps x, the statistics, and behind a residual and a ReLU the output; without a residual the
+// ReLU's mask is worked out again from x, as the forward pass did it.
+void attach_grad(Tensor& y, const Inputs& in, const Statistics& statistics,
                  const BatchNormOptions& options) {
-  const bool recompute = options.relu && !in.residual.defined() && in.x.device().is_cuda();
+  using autograd::Saved;
+  const bool masked = options.relu && in.residual.defined();
+  const auto recipe = recipe_of(in, statistics, options.relu);
   autograd::attach(
       "batch_norm", y, {in.x, in.gamma, in.beta, in.residual},
-      [sx = autograd::Saved(in.x), sgamma = autograd::Saved(in.gamma),
-       sy = autograd::Saved(options.relu && !recompute ? y : Tensor()),
-       sbeta = autograd::Saved(recompute ? in.beta : Tensor()), mean, invstd,
+      [sx = Saved(in.x), sgamma = Saved(in.gamma),
+       sbeta = options.relu && !masked ? Saved(in.beta) : Saved(),
+       sy = !masked  ? Saved()
+            : recipe ? Saved(recipe)
+                     : Saved(y),
+       masked, statistics,
        training = options.training](const Tensor& grad_y, const autograd::Needs& needs) {
         const Tensor& x = sx.get();
         const Tensor& gamma = sgamma.get();
         const Device device = x.device();
-        const bool masked = sy.get().defined();
         std::vector<Tensor> grads(4);
         if (needs[0]) grads[0] = Tensor::empty(x.shape(), x.dtype(), device);
         if (needs[1]) grads[1] = Tensor::empty(gamma.shape(), gamma.dtype(), device);
@@ -96,8 +133,8 @@ void attach_grad(Tensor& y, const Inputs& in, const Tensor& mean, const Tensor& 
         if (needs[3]) grads[3] = masked ? Tensor::empty(x.shape(), x.dtype(), device) : grad_y;
         AKIMBO_KERNEL(device, batch_norm_grad)
         (exec_of(device), {.x = view_of(x),
-                           .mean = view_of(mean),
-                           .invstd = view_of(invstd),
+                           .mean = view_of(statistics.mean),
+                           .invstd = view_of(statistics.invstd),
                            .gamma = view_of(gamma),
                            .y = view_of(sy.get()),
                            .beta = view_of(sbeta.get()),
@@ -109,6 +146,7 @@ void attach_grad(Tensor& y, const Inputs& in, const Tensor& mean, const Tensor& 
                            .grad_residual = masked ? mutable_view_of(grads[3]) : kernels::View{}});
         return grads;
       });
+  if (recipe) autograd::attach_recipe(y, recipe);
 }
 
 }  // namespace
@@ -117,8 +155,8 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
                   Tensor& running_var, const BatchNormOptions& options, const Tensor& residual) {
   check_batch_norm(x, gamma, beta, running_mean, running_var, options, residual);
   const Device device = x.device();
-  Tensor mean;
-  Tensor invstd = Tensor::empty(gamma.shape(), gamma.dtype(), device);
+  Statistics statistics{{}, Tensor::empty(gamma.shape(), gamma.dtype(), device)};
+  auto& [mean, invstd] = statistics;
   if (options.training) {
     mean = Tensor::empty(gamma.shape(), gamma.dtype(), device);
     training_statistics(x, options, mean, invstd, running_mean, running_var);
@@ -128,19 +166,10 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
     AKIMBO_KERNEL(device, batch_norm_invstd)
     (exec_of(device), view_of(running_var), options.eps, mutable_view_of(invstd));
   }
-  Tensor y = Tensor::empty(x.shape(), x.dtype(), device);
-  AKIMBO_KERNEL(device, batch_norm_forward)
-  (exec_of(device),
-   {.x = view_of(x),
-    .mean = view_of(mean),
-    .invstd = view_of(invstd),
-    .gamma = view_of(gamma),
-    .beta = view_of(beta),
-    .residual = view_of(residual),
-    .relu = options.relu},
-   mutable_view_of(y));
+  const Inputs inputs{x, gamma, beta, residual};
+  Tensor y = normalised(inputs, statistics, options.relu);
   if (autograd::any_needs_grad({x, gamma, beta, residual})) {
-    attach_grad(y, {x, gamma, beta, residual}, mean, invstd, options);
+    attach_grad(y, inputs, statistics, options);
   }
   return y;
 }

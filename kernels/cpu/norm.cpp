@@ -181,18 +181,47 @@ void forward_rows(const BatchNormForwardArgs& a, const float* scale, float* y, s
              end - begin, channels);
 }
 
-double masked_grad(const BatchNormGradArgs& a, std::int64_t i) {
-  return !a.y || a.y.data<double>()[i] > 0 ? a.grad_y.data<double>()[i] : 0;
+// gamma invstd, as the forward pass rounds it.
+template <typename T>
+void forward_scale(ConstView invstd, ConstView gamma, T* scale) {
+  for (std::int64_t c = 0; c < gamma.numel(); ++c) {
+    scale[c] = invstd.data<T>()[c] * gamma.data<T>()[c];
+  }
+}
+
+// The operands, and the forward pass's scale for a mask that comes from x.
+template <typename T>
+struct GradProblem {
+  const BatchNormGradArgs& a;
+  const T* scale;
+};
+
+double masked_grad(const GradProblem<double>& p, std::int64_t i, std::int64_t c) {
+  const BatchNormGradArgs& a = p.a;
+  const double g = a.grad_y.data<double>()[i];
+  if (a.y) return a.y.data<double>()[i] > 0 ? g : 0;
+  if (!a.beta) return g;
+  const double centred = a.x.data<double>()[i] - a.mean.data<double>()[c];
+  return centred * p.scale[c] + a.beta.data<double>()[c] > 0 ? g : 0;
+}
+
+// Of the rows from element `at` on.
+NormMask mask_of(const GradProblem<float>& p, std::int64_t at) {
+  const BatchNormGradArgs& a = p.a;
+  if (a.y) return {.y = a.y.data<float>() + at};
+  if (!a.beta) return {};
+  return {.beta = a.beta.data<float>(), .scale = p.scale};
 }
 
 template <typename T>
-void grad_sums(const BatchNormGradArgs& a, std::int64_t begin, std::int64_t end, double* sums) {
+void grad_sums(const GradProblem<T>& p, std::int64_t begin, std::int64_t end, double* sums) {
+  const BatchNormGradArgs& a = p.a;
   const std::int64_t channels = a.x.shape[-1];
   if constexpr (std::is_same_v<T, float>) {
     const std::int64_t at = begin * channels;
     norm_grad_sums({.x = a.x.data<float>() + at,
                     .mean = a.mean.data<float>(),
-                    .y = a.y ? a.y.data<float>() + at : nullptr,
+                    .open = mask_of(p, at),
                     .grad_y = a.grad_y.data<float>() + at,
                     .masked = a.grad_residual ? a.grad_residual.data<float>() + at : nullptr},
                    end - begin, channels, sums);
@@ -201,7 +230,7 @@ void grad_sums(const BatchNormGradArgs& a, std::int64_t begin, std::int64_t end,
     for (std::int64_t m = begin; m < end; ++m) {
       for (std::int64_t c = 0; c < channels; ++c) {
         const std::int64_t i = m * channels + c;
-        const double g = masked_grad(a, i);
+        const double g = masked_grad(p, i, c);
         sums[c] += g;
         sums[channels + c] += g * (a.x.data<double>()[i] - a.mean.data<double>()[c]);
         if (a.grad_residual) a.grad_residual.data<double>()[i] = g;
@@ -216,28 +245,30 @@ struct GradFactors {
   T *scale, *slope, *shift;
 };
 
-void grad_rows(const BatchNormGradArgs& a, const GradFactors<double>& f, std::int64_t begin,
+void grad_rows(const GradProblem<double>& p, const GradFactors<double>& f, std::int64_t begin,
                std::int64_t end) {
+  const BatchNormGradArgs& a = p.a;
   const std::int64_t channels = a.x.shape[-1];
   for (std::int64_t m = begin; m < end; ++m) {
     for (std::int64_t c = 0; c < channels; ++c) {
       const std::int64_t i = m * channels + c;
       const double centred = a.x.data<double>()[i] - a.mean.data<double>()[c];
       a.grad_x.data<double>()[i] =
-          f.scale[c] * masked_grad(a, i) + (f.slope[c] * centred + f.shift[c]);
+          f.scale[c] * masked_grad(p, i, c) + (f.slope[c] * centred + f.shift[c]);
     }
   }
 }
 
-void grad_rows(const BatchNormGradArgs& a, const GradFactors<float>& f, std::int64_t begin,
+void grad_rows(const GradProblem<float>& p, const GradFactors<float>& f, std::int64_t begin,
                std::int64_t end) {
+  const BatchNormGradArgs& a = p.a;
   const std::int64_t channels = a.x.shape[-1];
   const std::int64_t at = begin * channels;
   // The masked gradient, where it was kept, spares reading y and grad_y again.
   const bool kept = static_cast<bool>(a.grad_residual);
   norm_grad_apply({.x = a.x.data<float>() + at,
                    .mean = a.mean.data<float>(),
-                   .y = a.y && !kept ? a.y.data<float>() + at : nullptr,
+                   .open = kept ? NormMask{} : mask_of(p, at),
                    .grad_y = (kept ? a.grad_residual.data<float>() : a.grad_y.data<float>()) + at,
                    .scale = f.scale,
                    .slope = f.slope,
@@ -268,18 +299,22 @@ template <typename T>
 void gradients(const Exec& exec, const BatchNormGradArgs& a) {
   const RowBlocks blocks = row_blocks(a.x.shape);
   const std::int64_t channels = blocks.channels;
+  const Scratch<T> scale(exec, static_cast<std::size_t>(channels + 1));
+  if (a.beta) forward_scale(a.invstd, a.gamma, scale.data());
+  const GradProblem<T> problem{a, scale.data()};
   Scratch<double> sums(exec, static_cast<std::size_t>(2 * channels + 1));
   sum_over_blocks(exec, blocks, 2, sums.data(),
                   [&](std::int64_t begin, std::int64_t end, double* block_sums) {
-                    grad_sums<T>(a, begin, end, block_sums);
+                    grad_sums<T>(problem, begin, end, block_sums);
                   });
   Scratch<T> vectors(exec, static_cast<std::size_t>(3 * channels + 1));
   const GradFactors<T> factors{vectors.data(), vectors.data() + channels,
                                vectors.data() + 2 * channels};
   parameter_grads(a, sums.data(), blocks.rows, factors);
   if (!a.grad_x) return;
-  for_each_block(blocks,
-                 [&](std::int64_t begin, std::int64_t end) { grad_rows(a, factors, begin, end); });
+  for_each_block(blocks, [&](std::int64_t begin, std::int64_t end) {
+    grad_rows(problem, factors, begin, end);
+  });
 }
 
 }  // namespace
@@ -313,9 +348,7 @@ void batch_norm_forward(const Exec& exec, const BatchNormForwardArgs& args, View
   const RowBlocks blocks = row_blocks(y.shape);
   visit_floating(y.dtype, [&]<typename T>() {
     Scratch<T> scale(exec, static_cast<std::size_t>(blocks.channels + 1));
-    for (std::int64_t c = 0; c < blocks.channels; ++c) {
-      scale[static_cast<std::size_t>(c)] = args.invstd.data<T>()[c] * args.gamma.data<T>()[c];
-    }
+    forward_scale(args.invstd, args.gamma, scale.data());
     for_each_block(blocks, [&](std::int64_t begin, std::int64_t end) {
       forward_rows(args, scale.data(), y.data<T>(), begin, end);
     });
@@ -323,20 +356,7 @@ void batch_norm_forward(const Exec& exec, const BatchNormForwardArgs& args, View
 }
 
 void batch_norm_grad(const Exec& exec, const BatchNormGradArgs& args) {
-  visit_floating(args.x.dtype, [&]<typename T>() {
-    if (!args.beta || args.y) return gradients<T>(exec, args);
-    const Scratch<T> y(exec, static_cast<std::size_t>(args.x.numel() + 1));
-    BatchNormGradArgs with_y = args;
-    with_y.y = {y.data(), args.x.dtype, args.x.shape};
-    batch_norm_forward(exec,
-                       {.x = args.x,
-                        .mean = args.mean,
-                        .invstd = args.invstd,
-                        .gamma = args.gamma,
-                        .beta = args.beta},
-                       {y.data(), args.x.dtype, args.x.shape});
-    gradients<T>(exec, with_y);
-  });
+  visit_floating(args.x.dtype, [&]<typename T>() { gradients<T>(exec, args); });
 }
 
 }  // namespace akimbo::kernels::cpu

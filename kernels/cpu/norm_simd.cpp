@@ -96,89 +96,137 @@ void norm_apply(const NormApply& a, std::int64_t rows, std::int64_t channels) {
   }
 }
 
-template <bool kMask, bool kKeep>
+enum class Open { all, by_y, by_x };
+
+Open open_of(const NormMask& mask) {
+  if (mask.y != nullptr) return Open::by_y;
+  return mask.beta != nullptr ? Open::by_x : Open::all;
+}
+
+// The mask's vectors of one channel group; loaded once for the rows.
+template <Open kOpen, class V>
+struct MaskVectors {
+  V scale, beta;
+};
+
+template <Open kOpen, class D>
+HWY_INLINE MaskVectors<kOpen, hn::Vec<D>> load_mask(D d, const NormMask& mask, std::int64_t c) {
+  if constexpr (kOpen == Open::by_x)
+    return {hn::LoadU(d, mask.scale + c), hn::LoadU(d, mask.beta + c)};
+  return {hn::Zero(d), hn::Zero(d)};
+}
+
+// g where the ReLU was open, else zero.
+template <Open kOpen, class D, class V>
+HWY_INLINE V masked(D d, V g, V centred, const NormMask& mask, const MaskVectors<kOpen, V>& v,
+                    std::int64_t i) {
+  const auto zero = hn::Zero(d);
+  if constexpr (kOpen == Open::by_y) {
+    return hn::IfThenElseZero(hn::Gt(hn::LoadU(d, mask.y + i), zero), g);
+  }
+  if constexpr (kOpen == Open::by_x) {
+    return hn::IfThenElseZero(hn::Gt(hn::MulAdd(centred, v.scale, v.beta), zero), g);
+  }
+  return g;
+}
+
+template <Open kOpen>
+float masked(float g, float centred, const NormMask& mask, std::int64_t c, std::int64_t i) {
+  if constexpr (kOpen == Open::by_y) return mask.y[i] > 0 ? g : 0;
+  if constexpr (kOpen == Open::by_x) return centred * mask.scale[c] + mask.beta[c] > 0 ? g : 0;
+  return g;
+}
+
+template <Open kOpen, bool kKeep>
 void grad_sums_group(const NormGradSums& a, std::int64_t at, std::int64_t rows,
                      std::int64_t channels, double* sums) {
   const D d;
   const F f;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto zero = hn::Zero(f);
   std::int64_t c = 0;
   for (; c + lanes <= channels; c += lanes) {
     const auto mean = hn::LoadU(f, a.mean + c);
+    const auto mask = load_mask<kOpen>(f, a.open, c);
     auto sum_g = hn::LoadU(d, sums + c);
     auto sum_gx = hn::LoadU(d, sums + channels + c);
     for (std::int64_t i = at + c; i < at + rows * channels; i += channels) {
-      auto g = hn::LoadU(f, a.grad_y + i);
-      if constexpr (kMask) g = hn::IfThenElseZero(hn::Gt(hn::LoadU(f, a.y + i), zero), g);
+      const auto centred = hn::Sub(hn::LoadU(f, a.x + i), mean);
+      const auto g = masked<kOpen>(f, hn::LoadU(f, a.grad_y + i), centred, a.open, mask, i);
       if constexpr (kKeep) hn::StoreU(g, f, a.masked + i);
       const auto wide = hn::PromoteTo(d, g);
-      const auto centred = hn::PromoteTo(d, hn::Sub(hn::LoadU(f, a.x + i), mean));
       sum_g = hn::Add(sum_g, wide);
-      sum_gx = hn::MulAdd(wide, centred, sum_gx);
+      sum_gx = hn::MulAdd(wide, hn::PromoteTo(d, centred), sum_gx);
     }
     hn::StoreU(sum_g, d, sums + c);
     hn::StoreU(sum_gx, d, sums + channels + c);
   }
   for (; c < channels; ++c) {
     for (std::int64_t i = at + c; i < at + rows * channels; i += channels) {
-      const float g = !kMask || a.y[i] > 0 ? a.grad_y[i] : 0;
+      const float centred = a.x[i] - a.mean[c];
+      const float g = masked<kOpen>(a.grad_y[i], centred, a.open, c, i);
       if constexpr (kKeep) a.masked[i] = g;
       sums[c] += static_cast<double>(g);
-      sums[channels + c] += static_cast<double>(g) * static_cast<double>(a.x[i] - a.mean[c]);
+      sums[channels + c] += static_cast<double>(g) * static_cast<double>(centred);
     }
   }
 }
 
-template <bool kMask, bool kKeep>
+template <Open kOpen>
 void grad_sums_rows(const NormGradSums& a, std::int64_t rows, std::int64_t channels, double* sums) {
   for (std::int64_t m = 0; m < rows; m += kGroup) {
-    grad_sums_group<kMask, kKeep>(a, m * channels, std::min(kGroup, rows - m), channels, sums);
+    const std::int64_t count = std::min(kGroup, rows - m);
+    a.masked != nullptr ? grad_sums_group<kOpen, true>(a, m * channels, count, channels, sums)
+                        : grad_sums_group<kOpen, false>(a, m * channels, count, channels, sums);
   }
 }
 
 void norm_grad_sums(const NormGradSums& a, std::int64_t rows, std::int64_t channels, double* sums) {
-  if (a.y != nullptr) {
-    a.masked != nullptr ? grad_sums_rows<true, true>(a, rows, channels, sums)
-                        : grad_sums_rows<true, false>(a, rows, channels, sums);
-  } else {
-    a.masked != nullptr ? grad_sums_rows<false, true>(a, rows, channels, sums)
-                        : grad_sums_rows<false, false>(a, rows, channels, sums);
+  switch (open_of(a.open)) {
+    case Open::all: return grad_sums_rows<Open::all>(a, rows, channels, sums);
+    case Open::by_y: return grad_sums_rows<Open::by_y>(a, rows, channels, sums);
+    case Open::by_x: return grad_sums_rows<Open::by_x>(a, rows, channels, sums);
   }
 }
 
-template <bool kMask>
+template <Open kOpen>
 void grad_apply_group(const NormGradApply& a, std::int64_t at, std::int64_t rows,
                       std::int64_t channels) {
   const S s;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(s));
-  const auto zero = hn::Zero(s);
   std::int64_t c = 0;
   for (; c + lanes <= channels; c += lanes) {
     const auto mean = hn::LoadU(s, a.mean + c);
+    const auto mask = load_mask<kOpen>(s, a.open, c);
     const auto scale = hn::LoadU(s, a.scale + c);
     const auto slope = hn::LoadU(s, a.slope + c);
     const auto shift = hn::LoadU(s, a.shift + c);
     for (std::int64_t i = at + c; i < at + rows * channels; i += channels) {
-      auto g = hn::LoadU(s, a.grad_y + i);
-      if constexpr (kMask) g = hn::IfThenElseZero(hn::Gt(hn::LoadU(s, a.y + i), zero), g);
       const auto centred = hn::Sub(hn::LoadU(s, a.x + i), mean);
+      const auto g = masked<kOpen>(s, hn::LoadU(s, a.grad_y + i), centred, a.open, mask, i);
       hn::StoreU(hn::MulAdd(scale, g, hn::MulAdd(slope, centred, shift)), s, a.grad_x + i);
     }
   }
   for (; c < channels; ++c) {
     for (std::int64_t i = at + c; i < at + rows * channels; i += channels) {
-      const float g = !kMask || a.y[i] > 0 ? a.grad_y[i] : 0;
-      a.grad_x[i] = a.scale[c] * g + (a.slope[c] * (a.x[i] - a.mean[c]) + a.shift[c]);
+      const float centred = a.x[i] - a.mean[c];
+      const float g = masked<kOpen>(a.grad_y[i], centred, a.open, c, i);
+      a.grad_x[i] = a.scale[c] * g + (a.slope[c] * centred + a.shift[c]);
     }
   }
 }
 
-void norm_grad_apply(const NormGradApply& a, std::int64_t rows, std::int64_t channels) {
+template <Open kOpen>
+void grad_apply_rows(const NormGradApply& a, std::int64_t rows, std::int64_t channels) {
   for (std::int64_t m = 0; m < rows; m += kGroup) {
-    const std::int64_t count = std::min(kGroup, rows - m);
-    a.y != nullptr ? grad_apply_group<true>(a, m * channels, count, channels)
-                   : grad_apply_group<false>(a, m * channels, count, channels);
+    grad_apply_group<kOpen>(a, m * channels, std::min(kGroup, rows - m), channels);
+  }
+}
+
+void norm_grad_apply(const NormGradApply& a, std::int64_t rows, std::int64_t channels) {
+  switch (open_of(a.open)) {
+    case Open::all: return grad_apply_rows<Open::all>(a, rows, channels);
+    case Open::by_y: return grad_apply_rows<Open::by_y>(a, rows, channels);
+    case Open::by_x: return grad_apply_rows<Open::by_x>(a, rows, channels);
   }
 }
 

@@ -22,10 +22,18 @@ struct NormApply {
 // y = (x - mean) scale + beta (+ residual) (ReLU).
 void norm_apply(const NormApply& a, std::int64_t rows, std::int64_t channels);
 
+// What a ReLU let through: where y > 0, or, from x, where (x - mean) scale + beta > 0, computed as
+// norm_apply does. Everything if both are null.
+struct NormMask {
+  const float* y = nullptr;     // rows like x
+  const float* beta = nullptr;  // [channels]
+  const float* scale = nullptr;
+};
+
 struct NormGradSums {
   const float* x;
   const float* mean;
-  const float* y;  // with ReLU: open where y > 0; else null
+  NormMask open;
   const float* grad_y;
   float* masked;  // receives g, or null
 };
@@ -35,7 +43,7 @@ void norm_grad_sums(const NormGradSums& a, std::int64_t rows, std::int64_t chann
 struct NormGradApply {
   const float* x;
   const float* mean;
-  const float* y;  // as above
+  NormMask open;
   const float* grad_y;
   const float* scale;  // grad_x = scale g + slope (x - mean) + shift
   const float* slope;

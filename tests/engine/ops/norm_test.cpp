@@ -4,8 +4,11 @@
 
 #include <cmath>
 
+#include "engine/core/allocator.h"
 #include "engine/core/error.h"
 #include "engine/core/threads.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/reduce.h"
 #include "tests/support/numeric_gradient.h"
 #include "tests/support/throws.h"
 
@@ -159,6 +162,59 @@ TEST(BatchNorm, NumberOfThreadsDoesNotMatter) {
   const std::vector<Tensor> one = run(1);
   const std::vector<Tensor> three = run(3);
   for (std::size_t i = 0; i < one.size(); ++i) EXPECT_EQ(max_difference(one[i], three[i]), 0) << i;
+}
+
+// Two blocks with a residual from the first to the second. With `keep`, outputs count as written
+// to, so that they are saved as they are and not made again.
+std::vector<Tensor> gradients_of_chain(DType dtype, bool keep, std::size_t* bytes_between) {
+  Operands o = operands({2, 32, 31, 21}, dtype);
+  for (Tensor* t : {&o.x, &o.gamma, &o.beta, &o.residual}) t->set_requires_grad();
+  const auto block = [&](const Tensor& x, const Tensor& residual) {
+    Tensor y = ops::batch_norm(x, o.gamma, o.beta, o.mean, o.var, {.training = true, .relu = true},
+                               residual);
+    if (keep) y.bump_version();
+    return y;
+  };
+  const std::size_t before = memory_report(kCpu).in_use_bytes;
+  Tensor loss;
+  {
+    const Tensor first = block(o.x, {});
+    const Tensor second = block(ops::square(first), first);
+    const Tensor third = block(ops::square(second), second);
+    loss = ops::sum(ops::mul(third, ops::square(third)));
+  }
+  *bytes_between = memory_report(kCpu).in_use_bytes - before;
+  loss.backward();
+  return {o.x.grad(), o.gamma.grad(), o.beta.grad()};
+}
+
+TEST(BatchNorm, OutputsAreMadeAgainToTheBit) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    std::size_t bytes_kept = 0, bytes_made_again = 0;
+    const auto kept = gradients_of_chain(dtype, true, &bytes_kept);
+    const auto made_again = gradients_of_chain(dtype, false, &bytes_made_again);
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      EXPECT_EQ(max_difference(kept[i], made_again[i]), 0) << i;
+    }
+    // Beside what both keep (inputs and squares), three outputs.
+    const std::size_t map = std::size_t{2} * 32 * 31 * 21 * dtype_bytes(dtype);
+    EXPECT_LE(bytes_made_again + 3 * map, bytes_kept + map / 8);
+  }
+}
+
+TEST(BatchNorm, OutputMayBeWrittenToAfterwards) {
+  Operands o = operands({3, 4});
+  o.x.set_requires_grad();
+  const auto gradient = [&](bool write) {
+    o.x.set_grad(Tensor());
+    Tensor y = ops::batch_norm(o.x, o.gamma, o.beta, o.mean, o.var,
+                               {.training = true, .relu = true}, o.residual);
+    const Tensor loss = ops::sum(ops::square(y));
+    if (write) y.fill(-1);
+    loss.backward();
+    return o.x.grad();
+  };
+  EXPECT_EQ(max_difference(gradient(false), gradient(true)), 0);
 }
 
 TEST(BatchNorm, NanIsNotHiddenByRelu) {
