@@ -43,6 +43,8 @@ Gpus& gpus() {
   return *value;
 }
 
+thread_local const ExecScope* t_scope = nullptr;
+
 void apply(const ComputeMode& mode, kernels::Exec& exec) {
   exec.deterministic = mode.deterministic;
   exec.tf32 = mode.tf32;
@@ -55,6 +57,7 @@ const kernels::Exec& exec_of(Device device) {
   static const kernels::Exec exec{.scratch = &scratch};
   if (device.is_cpu()) return exec;
   cuda::set_device(device.index);
+  if (t_scope != nullptr && t_scope->device_ == device) return t_scope->exec_;
   Gpus& all = gpus();
   const std::lock_guard lock(all.mutex);
   GpuContext*& context = all.contexts[static_cast<std::size_t>(device.index)];
@@ -64,6 +67,12 @@ const kernels::Exec& exec_of(Device device) {
   }
   return context->exec;
 }
+
+ExecScope::ExecScope(Device device, const kernels::Exec& exec)
+    : device_(device), exec_(exec), previous_(t_scope) {
+  t_scope = this;
+}
+ExecScope::~ExecScope() { t_scope = previous_; }
 
 void set_compute_mode(const ComputeMode& mode) {
   const std::lock_guard lock(gpus().mutex);

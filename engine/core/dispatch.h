@@ -11,6 +11,21 @@ namespace akimbo {
 // Stream and scratch memory of the calling thread for a device.
 [[nodiscard]] const kernels::Exec& exec_of(Device device);
 
+// While one lives, exec_of(device) of this thread gives a copy of `exec`.
+class ExecScope {
+ public:
+  ExecScope(Device device, const kernels::Exec& exec);
+  ~ExecScope();
+  ExecScope(const ExecScope&) = delete;
+  ExecScope& operator=(const ExecScope&) = delete;
+
+ private:
+  friend const kernels::Exec& exec_of(Device device);
+  Device device_;
+  kernels::Exec exec_;
+  const ExecScope* previous_;
+};
+
 // Undefined tensors become empty views.
 [[nodiscard]] kernels::ConstView view_of(const Tensor& tensor);
 // Counts as a write.

@@ -84,6 +84,10 @@ std::size_t Graph::num_nodes() const { return cuda::num_graph_nodes(impl_->graph
 
 std::size_t Graph::memory_bytes() const { return impl_->pool.size_bytes(); }
 
+bool is_capturing(Device device) {
+  return device.is_cuda() && cuda::is_capturing(exec_of(device).stream);
+}
+
 void each_pass(const std::function<void()>& effect) {
   if (t_effects != nullptr) {
     t_effects->push_back(effect);

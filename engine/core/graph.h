@@ -37,6 +37,9 @@ class Graph {
   std::unique_ptr<Impl> impl_;
 };
 
+// Whether what the device is given now is recorded.
+[[nodiscard]] bool is_capturing(Device device);
+
 // For what a layer does on the host at each pass (counting batches): does it now, or, while this
 // thread captures a graph, at each of its replays.
 void each_pass(const std::function<void()>& effect);

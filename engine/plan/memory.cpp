@@ -11,6 +11,7 @@ constexpr std::size_t kAlignment = 64;
 
 struct Life {
   int first = 0, last = -1;  // nodes; of the input and of unused values last < first
+  std::vector<int> users;    // nodes that make and read it
   std::size_t bytes = 0;
   std::size_t offset = 0;
 };
@@ -21,14 +22,44 @@ std::vector<Life> lives_of(const Program& program) {
   for (int i = 0; i < end; ++i) {
     const Node& node = program.nodes[i];
     for (const ValueId id : node.inputs) {
-      if (id != kAbsent) lives[id].last = i;
+      if (id == kAbsent) continue;
+      lives[id].last = i;
+      lives[id].users.push_back(i);
     }
     const std::size_t bytes = node.step.output.num_bytes();
-    lives[node.output] = {i, i, (bytes + kAlignment - 1) / kAlignment * kAlignment};
+    lives[node.output] = {i, i, {i}, (bytes + kAlignment - 1) / kAlignment * kAlignment};
   }
   for (const auto& [name, id] : program.outputs) lives[id].last = end;
   return lives;
 }
+
+// Who lives at the same time as whom.
+class Times {
+ public:
+  Times(const Program& program, const StepOrder* order)
+      : order_(order), end_(static_cast<int>(program.nodes.size())) {}
+
+  // All that `life` is used for is over when node i begins, but for what i itself does with it.
+  [[nodiscard]] bool is_over(const Life& life, int i) const {
+    if (order_ == nullptr) return life.last <= i;
+    return life.last < end_ && std::all_of(life.users.begin(), life.users.end(), [&](int user) {
+             return user == i || order_->is_before(user, i);
+           });
+  }
+  [[nodiscard]] bool overlap(const Life& a, const Life& b) const {
+    if (order_ == nullptr) return a.first <= b.last && b.first <= a.last;
+    return !ends_before(a, b) && !ends_before(b, a);
+  }
+
+ private:
+  [[nodiscard]] bool ends_before(const Life& a, const Life& b) const {
+    return is_over(a, b.first) &&
+           std::find(a.users.begin(), a.users.end(), b.first) == a.users.end();
+  }
+
+  const StepOrder* order_;  // null: steps run one after another
+  int end_;
+};
 
 // The input that the step may write over, as a position; -1 if there is none.
 int overwritable_input(const trace::Step& step) {
@@ -42,7 +73,8 @@ int overwritable_input(const trace::Step& step) {
 
 // Values that take over the memory of another, by value; itself where none does. The lives of the
 // joined values become one.
-std::vector<ValueId> join_values(const Program& program, std::vector<Life>& lives) {
+std::vector<ValueId> join_values(const Program& program, const Times& times,
+                                 std::vector<Life>& lives) {
   std::vector<ValueId> owner(lives.size());
   std::iota(owner.begin(), owner.end(), 0);
   for (int i = 0; i < static_cast<int>(program.nodes.size()); ++i) {
@@ -50,18 +82,20 @@ std::vector<ValueId> join_values(const Program& program, std::vector<Life>& live
     const int input = overwritable_input(node.step);
     if (input < 0 || node.inputs[input] <= 0) continue;  // absent, or the program's input
     const ValueId before = node.inputs[input], after = node.output;
-    if (lives[before].last != i || lives[before].bytes != lives[after].bytes) continue;
-    owner[after] = owner[before];
     Life& joined = lives[owner[before]];
+    if (!times.is_over(lives[before], i) || lives[before].bytes != lives[after].bytes) continue;
+    owner[after] = owner[before];
     joined.last = std::max(joined.last, lives[after].last);
+    joined.users.insert(joined.users.end(), lives[after].users.begin(), lives[after].users.end());
   }
   return owner;
 }
 
-std::size_t lowest_place(const std::vector<const Life*>& placed, const Life& life) {
+std::size_t lowest_place(const std::vector<const Life*>& placed, const Times& times,
+                         const Life& life) {
   std::vector<const Life*> neighbours;
   for (const Life* other : placed) {
-    if (other->first <= life.last && life.first <= other->last) neighbours.push_back(other);
+    if (times.overlap(*other, life)) neighbours.push_back(other);
   }
   std::sort(neighbours.begin(), neighbours.end(),
             [](const Life* a, const Life* b) { return a->offset < b->offset; });
@@ -75,9 +109,10 @@ std::size_t lowest_place(const std::vector<const Life*>& placed, const Life& lif
 
 }  // namespace
 
-MemoryPlan plan_memory(const Program& program) {
+MemoryPlan plan_memory(const Program& program, const StepOrder* side_by_side) {
   std::vector<Life> lives = lives_of(program);
-  const std::vector<ValueId> owner = join_values(program, lives);
+  const Times times(program, side_by_side);
+  const std::vector<ValueId> owner = join_values(program, times, lives);
   MemoryPlan plan;
   std::vector<Life*> order;
   for (ValueId id = 1; id < program.num_values; ++id) {
@@ -88,7 +123,7 @@ MemoryPlan plan_memory(const Program& program) {
                    [](const Life* a, const Life* b) { return a->bytes > b->bytes; });
   std::vector<const Life*> placed;
   for (Life* life : order) {
-    life->offset = lowest_place(placed, *life);
+    life->offset = lowest_place(placed, times, *life);
     placed.push_back(life);
     plan.total_bytes = std::max(plan.total_bytes, life->offset + life->bytes);
   }

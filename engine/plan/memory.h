@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "engine/plan/program.h"
+#include "engine/plan/side_by_side.h"
 
 namespace akimbo::plan {
 
@@ -18,6 +18,9 @@ struct MemoryPlan {
 // A value lives from its maker to its last reader; outputs live to the end. Largest values first,
 // each at the lowest place where no neighbour in time is. A step that may write over its input
 // (elementwise, resize_add) does so when it is the last reader.
-[[nodiscard]] MemoryPlan plan_memory(const Program& program);
+// With `side_by_side`, steps that need not wait for each other may run at the same time: then only
+// values whose readers all come before another's maker, whatever runs beside them, share memory.
+[[nodiscard]] MemoryPlan plan_memory(const Program& program,
+                                     const StepOrder* side_by_side = nullptr);
 
 }  // namespace akimbo::plan

@@ -4,6 +4,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/error.h"
+#include "engine/core/graph.h"
 #include "engine/plan/fuse.h"
 #include "engine/plan/memory.h"
 
@@ -21,7 +22,12 @@ Plan::Plan(const Forward& forward, const Shape& input, DType dtype, Device devic
            const NamedTensors& parameters)
     : program_(trace_network(forward, input, dtype, device, parameters)) {
   fuse(program_);
-  const MemoryPlan memory = plan_memory(program_);
+  const StepOrder order(program_);
+  if (device.is_cuda()) {
+    schedule_ = schedule_lanes(program_, order);
+    if (schedule_.num_lanes > 1) lanes_ = std::make_unique<Lanes>(device, schedule_.num_lanes);
+  }
+  const MemoryPlan memory = plan_memory(program_, lanes_ != nullptr ? &order : nullptr);
   memory_ = {.planned_bytes = memory.total_bytes, .sum_bytes = memory.sum_bytes};
   arena_ = Tensor::empty({static_cast<std::int64_t>(memory.total_bytes)}, DType::u8, device);
   for (Node& node : program_.nodes) {
@@ -59,8 +65,28 @@ void Plan::run_node(Node& node, const Tensor& x) {
 const NamedTensors& Plan::run(const Tensor& x) {
   check_input(x);
   const autograd::NoGrad no_grad;
-  for (Node& node : program_.nodes) run_node(node, x);
+  if (lanes_ != nullptr && is_capturing(x.device())) {
+    run_in_lanes(x);
+  } else {
+    for (Node& node : program_.nodes) run_node(node, x);
+  }
   return outputs_;
+}
+
+void Plan::run_in_lanes(const Tensor& x) {
+  std::vector<int> marks(program_.nodes.size(), -1);
+  std::vector<bool> is_awaited(program_.nodes.size(), false);
+  for (const auto& waits : schedule_.waits) {
+    for (const int node : waits) is_awaited[node] = true;
+  }
+  lanes_->fork();
+  for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
+    const int lane = schedule_.lane[i];
+    for (const int node : schedule_.waits[i]) lanes_->wait(lane, marks[node]);
+    lanes_->run(lane, [&] { run_node(program_.nodes[i], x); });
+    if (is_awaited[i]) marks[i] = lanes_->mark(lane);
+  }
+  lanes_->join();
 }
 
 std::vector<double> Plan::profile(const Tensor& x) {

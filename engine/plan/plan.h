@@ -5,10 +5,13 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "engine/core/lanes.h"
 #include "engine/plan/program.h"
+#include "engine/plan/side_by_side.h"
 
 namespace akimbo::plan {
 
@@ -23,7 +26,9 @@ class Plan {
   Plan(const Forward& forward, const Shape& input, DType dtype, Device device,
        const NamedTensors& parameters = {});
 
-  // x of the shape, dtype and device given. The outputs are overwritten by the next run.
+  // x of the shape, dtype and device given. The outputs are overwritten by the next run. While a
+  // graph is captured on a GPU (core/graph.h), steps that do not need each other are recorded side
+  // by side; the plan must outlive the graph.
   [[nodiscard]] const NamedTensors& run(const Tensor& x);
 
   // The same, with the seconds that each step took, in the order of nodes(). CPU only.
@@ -35,10 +40,13 @@ class Plan {
  private:
   void check_input(const Tensor& x) const;
   void run_node(Node& node, const Tensor& x);
+  void run_in_lanes(const Tensor& x);
 
   Program program_;  // its steps' tensors lie in arena_; the input's elements stay outside
   MemoryReport memory_;
   Tensor arena_;
+  LaneSchedule schedule_;         // on a GPU
+  std::unique_ptr<Lanes> lanes_;  // null where steps run one after another
   NamedTensors outputs_;
 };
 

@@ -45,8 +45,8 @@ __device__ __forceinline__ T warp_max(T value) {
   return warp_reduce<MaxOf>(value);
 }
 
-// Every thread gets the result. The block is a multiple of 32 threads; shared32 has 32 elements,
-// which other threads may still be reading: a barrier comes before their next use.
+// Every thread gets the result. The block is a multiple of 32 threads; shared32 has 32 elements and
+// may be used again at once, because the last barrier comes after the last read.
 template <typename Reduce, typename T>
 __device__ __forceinline__ T block_reduce(T value, T* shared32) {
   value = warp_reduce<Reduce>(value);
@@ -55,6 +55,7 @@ __device__ __forceinline__ T block_reduce(T value, T* shared32) {
   sync_block();
   value = warp_reduce<Reduce>(lane_index() < num_warps ? shared32[lane_index()]
                                                        : Reduce::template neutral<T>());
+  sync_block();
   return value;
 }
 template <typename T>

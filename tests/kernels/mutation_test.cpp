@@ -121,7 +121,8 @@ TEST(Mutation, ConformanceSeesFaultsInRealKernels) {
 // ---- changed text ----
 
 struct TextMutant {
-  const char* file;
+  const char* file;    // the kernel file that is compiled
+  const char* header;  // the file whose text is changed: the same, or a header that it includes
   const char* from;
   const char* to;
   const char* suite;
@@ -129,8 +130,15 @@ struct TextMutant {
 
 // Each moves one bound by one.
 constexpr TextMutant kTextMutants[] = {
-    {"elementwise.cu", "first + N <= count", "first < count", "Conformance/Elementwise"},
-    {"reduce.cu", "m < length", "m < length - 1", "Conformance/Reduce"},
+    {"elementwise.cu", "elementwise.cu", "first + N <= count", "first < count",
+     "Conformance/Elementwise"},
+    {"reduce.cu", "reduce.cu", "m < length", "m < length - 1", "Conformance/Reduce"},
+    {"conv_gather_f32.cu", "conv_gather_kernel.cuh", "m0 + row < phase.pixels",
+     "m0 + row + 1 < phase.pixels", "Conformance/Conv"},
+    {"conv_gather_f32.cu", "conv_loaders.cuh", "(p_.cols.source_extent)",
+     "(p_.cols.source_extent + 1)", "Conformance/Conv"},
+    {"conv_weight_grad_f32.cu", "conv_weight_grad_kernel.cuh", "inside_ && pixel < pixels_",
+     "inside_ && pixel + 1 < pixels_", "Conformance/Conv"},
 };
 
 std::string read_text(const std::string& path) {
@@ -140,20 +148,26 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
-// The kernel file with every `from` replaced, as a shared library that takes the emulator from the
-// program that loads it.
-void compile_mutant(const TextMutant& mutant, const std::string& source,
+// The kernel file with every `from` of the file `header` replaced, as a shared library that takes
+// the emulator from the program that loads it. The changed text stands under its own path in
+// `folder`, where the compiler looks first.
+void compile_mutant(const TextMutant& mutant, const std::string& folder,
                     const std::string& library) {
-  std::string text = read_text(AKIMBO_SOURCE_ROOT "/kernels/cuda/" + std::string(mutant.file));
+  const auto path = [](const char* file) { return "/kernels/cuda/" + std::string(file); };
+  std::string text = read_text(AKIMBO_SOURCE_ROOT + path(mutant.header));
   const std::string from = mutant.from, to = mutant.to;
   std::size_t at = text.find(from);
-  ASSERT_NE(at, text.npos) << mutant.file << " has no '" << from << "' any more; choose another";
+  ASSERT_NE(at, text.npos) << mutant.header << " has no '" << from << "' any more; choose another";
   for (; at != text.npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
-  std::ofstream(source) << text;
+  const std::filesystem::path changed = folder + path(mutant.header);
+  std::filesystem::create_directories(changed.parent_path());
+  std::ofstream(changed) << text;
+  const bool is_source = std::strcmp(mutant.file, mutant.header) == 0;
+  const std::string source = is_source ? changed.string() : AKIMBO_SOURCE_ROOT + path(mutant.file);
   const std::string command =
       std::string(AKIMBO_CXX) + " -std=c++20 -O1 -fPIC -shared -w -ffp-contract=off" +
-      " -DAKIMBO_EMULATED=1 -DAKIMBO_CUDA=1 -I" AKIMBO_SOURCE_ROOT " -x c++ '" + source + "' -o '" +
-      library + "'";
+      " -DAKIMBO_EMULATED=1 -DAKIMBO_CUDA=1 -I'" + folder + "' -I" AKIMBO_SOURCE_ROOT +
+      " -x c++ '" + source + "' -o '" + library + "'";
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
 }
 
@@ -211,12 +225,13 @@ TEST(Mutation, ConformanceSeesMovedBounds) {
     const std::string base = folder.file("mutant" + std::to_string(number++));
     // Unchanged first: the suite passes with a replaced file as such.
     if (number == 1) {
-      const TextMutant same{mutant.file, mutant.from, mutant.from, mutant.suite};
-      compile_mutant(same, base + "_same.cpp", base + "_same.so");
+      TextMutant same = mutant;
+      same.to = same.from;
+      compile_mutant(same, base + "_same", base + "_same.so");
       ASSERT_EQ(run_mutant(mutant.suite, base + "_same.so"), 0);
     }
-    compile_mutant(mutant, base + ".cpp", base + ".so");
-    EXPECT_EQ(run_mutant(mutant.suite, base + ".so"), 1) << mutant.file << ": " << mutant.to;
+    compile_mutant(mutant, base, base + ".so");
+    EXPECT_EQ(run_mutant(mutant.suite, base + ".so"), 1) << mutant.header << ": " << mutant.to;
   }
 }
 

@@ -4,6 +4,7 @@
 // stream.h.
 #include "kernels/device_runtime.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -12,9 +13,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <utility>
 #include <vector>
 
+#include "kernels/cuda/emulator/block.h"
 #include "kernels/cuda/emulator/stream.h"
 
 namespace akimbo::kernels::cuda {
@@ -23,10 +26,14 @@ namespace {
 using Work = std::function<void()>;
 using Clock = std::chrono::steady_clock;
 
-// Work recorded by a capture, and then the graph itself. Recording order is an order in which a GPU
-// may run it.
+// Work recorded by a capture, and then the graph itself.
 struct EmulatedGraph {
-  std::vector<Work> nodes;
+  struct Node {
+    Work work;
+    std::vector<std::size_t> after;  // nodes that come before it
+  };
+  std::vector<Node> nodes;
+  std::uint64_t num_launches = 0;
 };
 
 struct EmulatedStream {
@@ -34,13 +41,15 @@ struct EmulatedStream {
   std::uint64_t num_enqueued = 0;
   std::uint64_t num_done = 0;
   EmulatedGraph* capture = nullptr;
-  bool began_capture = false;  // else it joined through an event
+  bool began_capture = false;       // else it joined through an event
+  std::vector<std::size_t> latest;  // nodes of the capture that its next node comes after
 };
 
 struct EmulatedEvent {
   EmulatedStream* stream = nullptr;
   std::uint64_t position = 0;        // num_enqueued of the stream when recorded
   EmulatedGraph* capture = nullptr;  // recorded inside this capture
+  std::vector<std::size_t> latest;   // nodes of the capture before it
   Clock::time_point time;
 };
 
@@ -121,6 +130,43 @@ void drain_all() noexcept {
   }
 }
 
+// Whether the stream that began a capture comes after all that was recorded.
+bool has_joined(const EmulatedGraph& graph, const std::vector<std::size_t>& latest) {
+  std::vector<bool> reached(graph.nodes.size(), false);
+  std::vector<std::size_t> stack = latest;
+  while (!stack.empty()) {
+    const std::size_t i = stack.back();
+    stack.pop_back();
+    if (reached[i]) continue;
+    reached[i] = true;
+    stack.insert(stack.end(), graph.nodes[i].after.begin(), graph.nodes[i].after.end());
+  }
+  return std::find(reached.begin(), reached.end(), false) == reached.end();
+}
+
+// One that the edges allow, another at each launch: what streams that forked do not wait for may
+// come in any order.
+std::vector<std::size_t> order_of(EmulatedGraph& graph) {
+  std::mt19937_64 random(device::emulator::seed() + graph.num_launches++);
+  std::vector<std::size_t> missing, ready, order;
+  std::vector<std::vector<std::size_t>> followers(graph.nodes.size());
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    missing.push_back(graph.nodes[i].after.size());
+    for (const std::size_t before : graph.nodes[i].after) followers[before].push_back(i);
+    if (missing.back() == 0) ready.push_back(i);
+  }
+  while (!ready.empty()) {
+    std::swap(ready[random() % ready.size()], ready.back());
+    const std::size_t i = ready.back();
+    ready.pop_back();
+    order.push_back(i);
+    for (const std::size_t follower : followers[i]) {
+      if (--missing[follower] == 0) ready.push_back(follower);
+    }
+  }
+  return order;
+}
+
 void require_not_capturing(EmulatedStream& stream, const char* what) {
   if (stream.capture != nullptr) {
     throw DeviceFailure(std::string("[cuda] ") + what +
@@ -138,7 +184,8 @@ void enqueue(void* stream, std::function<void()> work) {
   {
     const std::lock_guard lock(state().mutex);
     if (s.capture != nullptr) {
-      s.capture->nodes.push_back(std::move(work));
+      s.capture->nodes.push_back({std::move(work), std::move(s.latest)});
+      s.latest = {s.capture->nodes.size() - 1};
       return;
     }
     ++s.num_enqueued;
@@ -268,7 +315,10 @@ void record_event(Event event, Stream stream) {
   auto* e = static_cast<EmulatedEvent*>(event);
   EmulatedStream& s = stream_of(stream);
   e->capture = s.capture;
-  if (s.capture != nullptr) return;  // the order of recording says it all
+  if (s.capture != nullptr) {
+    e->latest = s.latest;
+    return;
+  }
   emulator::enqueue(stream, [e] { e->time = Clock::now(); });
   e->stream = &s;
   e->position = s.num_enqueued;
@@ -279,7 +329,9 @@ void wait_event(Stream stream, Event event) {
   auto* e = static_cast<EmulatedEvent*>(event);
   EmulatedStream& s = stream_of(stream);
   if (e->capture != nullptr) {
+    if (s.capture == nullptr) s.latest.clear();
     s.capture = e->capture;  // forks into the capture
+    s.latest.insert(s.latest.end(), e->latest.begin(), e->latest.end());
     return;
   }
   require_not_capturing(s, "waiting for an event from outside");
@@ -346,6 +398,7 @@ void begin_capture(Stream stream) {
   EmulatedStream& s = stream_of(stream);
   require_not_capturing(s, "a second capture");
   s.capture = new EmulatedGraph;
+  s.latest.clear();
   s.began_capture = true;
 }
 
@@ -358,21 +411,28 @@ Graph end_capture(Stream stream) {
   for (EmulatedStream* other : state().streams) {
     if (other->capture == graph) other->capture = nullptr;
   }
+  if (!has_joined(*graph, s.latest)) {
+    delete graph;
+    throw DeviceFailure("[cuda] a stream that joined the capture did not come back to it");
+  }
   return graph;
 }
 
 void abort_capture(Stream stream) noexcept {
   const std::lock_guard lock(state().mutex);
   auto* s = static_cast<EmulatedStream*>(stream);
-  if (s != nullptr && s->began_capture) destroy_graph(end_capture(stream));
+  try {
+    if (s != nullptr && s->began_capture) destroy_graph(end_capture(stream));
+  } catch (const DeviceFailure&) {
+    // What was recorded is dropped, finished or not.
+  }
 }
 
 bool is_capturing(Stream stream) { return stream_of(stream).capture != nullptr; }
 
 void launch_graph(Graph graph, Stream stream) {
-  for (const Work& node : static_cast<EmulatedGraph*>(graph)->nodes) {
-    emulator::enqueue(stream, node);
-  }
+  auto& launched = *static_cast<EmulatedGraph*>(graph);
+  for (const std::size_t i : order_of(launched)) emulator::enqueue(stream, launched.nodes[i].work);
 }
 
 std::size_t num_graph_nodes(Graph graph) {

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
+#include <numeric>
 
 #include "inference/network_runner.h"
 #include "apps/train/train_step.h"
@@ -11,6 +13,7 @@
 #include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "engine/pose/heatmap_decode.h"
+#include "kernels/device_runtime.h"
 #include "tests/engine/device/device.h"
 #include "tests/support/program.h"
 #include "tests/support/throws.h"
@@ -131,6 +134,34 @@ TEST_F(DeviceTraining, GivesTheCpusLosses) {
     return -1.0;
   };
   EXPECT_EQ(counted(gpu), 4);
+}
+
+// The whole curve, on batches that come again so that there is something to learn.
+TEST_F(DeviceTraining, GivesTheCpusLossesOver50Steps) {
+  if (std::getenv("AKIMBO_LONG_TESTS") == nullptr && kernels::cuda::is_emulated()) {
+    GTEST_SKIP() << "takes a minute on the emulator; set AKIMBO_LONG_TESTS=1";
+  }
+  Config config = tiny_config(64);
+  const auto curve = [&](const std::string& precision, Device device) {
+    config.train.precision = precision;
+    TinyTraining run(config, device);
+    std::vector<double> losses;
+    for (int step = 0; step < 50; ++step) {
+      losses.push_back(run.train(step % 4, step % 4 + 1)[0]);
+    }
+    return losses;
+  };
+  const std::vector<double> wanted = curve("f32", kCpu), got = curve("f32", kGpu);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    EXPECT_NEAR(got[i], wanted[i], 1e-3 * wanted[i]) << "step " << i;
+  }
+  EXPECT_LT(wanted.back(), 0.7 * wanted.front()) << "it learns";
+  // bf16 goes its own way in single steps, and arrives at the same.
+  const auto end = [](const std::vector<double>& losses) {
+    return std::accumulate(losses.end() - 8, losses.end(), 0.0) / 8;
+  };
+  const std::vector<double> rounded = curve("bf16", kGpu);
+  EXPECT_NEAR(end(rounded), end(wanted), 0.05 * end(wanted));
 }
 
 TEST_F(DeviceTraining, SgdGivesTheCpusLosses) {

@@ -8,6 +8,7 @@
 #include "kernels/cuda/emulator/stream.h"
 #include "kernels/device_runtime.h"
 #include "tests/engine/device/device.h"
+#include "tests/support/throws.h"
 
 namespace akimbo {
 namespace {
@@ -36,6 +37,48 @@ TEST_F(LazyStream, WorkWaitsUntilSomeoneSynchronises) {
   cuda::free(0, memory);
   cuda::free_pinned(pinned);
   cuda::destroy_stream(stream);
+}
+
+// A graph's replay takes any order that its streams and events leave open.
+TEST_F(LazyStream, ReplaysShowAMissingWait) {
+  const cuda::Stream first = cuda::create_stream(0), second = cuda::create_stream(0);
+  const cuda::Event forked = cuda::create_event(0), done = cuda::create_event(0);
+  int* memory = static_cast<int*>(cuda::allocate(0, 2 * sizeof(int)));
+  const auto capture = [&](bool waits) {
+    const int one = 1, two = 2;
+    cuda::begin_capture(first);
+    cuda::record_event(forked, first);
+    cuda::wait_event(second, forked);
+    cuda::fill(memory, &one, sizeof(int), 1, second);
+    cuda::record_event(done, second);
+    if (waits) cuda::wait_event(first, done);
+    cuda::fill(memory, &two, sizeof(int), 1, first);
+    cuda::wait_event(first, done);
+    return cuda::end_capture(first);
+  };
+  for (const bool waits : {true, false}) {
+    const cuda::Graph graph = capture(waits);
+    int num_late = 0;
+    for (int i = 0; i < 32; ++i) {
+      int back = 0;
+      cuda::launch_graph(graph, first);
+      cuda::copy_to_host(&back, memory, sizeof(int), first);
+      cuda::synchronize(first);
+      num_late += back == 1;
+    }
+    EXPECT_EQ(num_late > 0, !waits);
+    cuda::destroy_graph(graph);
+  }
+  cuda::begin_capture(first);
+  cuda::record_event(forked, first);
+  cuda::wait_event(second, forked);
+  cuda::copy_on_device(memory, memory + 1, sizeof(int), second);
+  EXPECT_THROWS_WITH((void)cuda::end_capture(first), kernels::DeviceFailure, "did not come back");
+  cuda::free(0, memory);
+  cuda::destroy_event(forked);
+  cuda::destroy_event(done);
+  cuda::destroy_stream(first);
+  cuda::destroy_stream(second);
 }
 
 TEST_F(LazyStream, StreamsWaitForEventsOfOthers) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "kernels/common/visit_dtype.h"
+#include "kernels/cuda/vendor/cudnn.h"
 #include "kernels/device_runtime.h"
 
 namespace akimbo::conformance {
@@ -41,7 +43,7 @@ cuda::Stream stream() {
 }
 
 void finish(Provider provider) {
-  if (provider == Provider::cuda) cuda::synchronize(stream());
+  if (provider != Provider::cpu) cuda::synchronize(stream());
 }
 
 void write(Provider provider, void* to, const void* from, std::size_t bytes) {
@@ -152,7 +154,12 @@ std::string position(const Shape& shape, std::int64_t i) {
 }  // namespace
 
 std::string name_of(Provider provider) {
-  return provider == Provider::cpu ? "cpu" : cuda::is_emulated() ? "emulated_cuda" : "cuda";
+  switch (provider) {
+    case Provider::cpu: return "cpu";
+    case Provider::cuda: return cuda::is_emulated() ? "emulated_cuda" : "cuda";
+    case Provider::cudnn: return "cudnn";
+  }
+  return "";
 }
 
 double rounded(double value, DType dtype) {
@@ -296,9 +303,17 @@ void expect_equal(const Values& actual, const Values& expected, const std::strin
 }
 
 void ProviderTest::SetUp() {
-  if (provider() == Provider::cuda && cuda::device_count() == 0) {
-    GTEST_SKIP() << cuda::unavailable_reason();
+  if (provider() == Provider::cpu) return;
+  if (cuda::device_count() == 0) GTEST_SKIP() << cuda::unavailable_reason();
+  if (provider() != Provider::cudnn) return;
+  if (cuda::vendor::cudnn_version().empty()) {
+    GTEST_SKIP() << cuda::vendor::cudnn_unavailable_reason();
   }
+  ::setenv("AKIMBO_CONV", "cudnn", 1);
+}
+
+void ProviderTest::TearDown() {
+  if (provider() == Provider::cudnn) ::unsetenv("AKIMBO_CONV");
 }
 
 std::vector<DType> ProviderTest::dtypes() {

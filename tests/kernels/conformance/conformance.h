@@ -30,7 +30,9 @@
 
 namespace akimbo::conformance {
 
-enum class Provider { cpu, cuda };
+// cudnn: the contract's functions on CUDA as they are with AKIMBO_CONV=cudnn, where the vendor's
+// libraries compute what they take.
+enum class Provider { cpu, cuda, cudnn };
 [[nodiscard]] std::string name_of(Provider provider);
 
 // A tensor of the host: every value as double, whatever dtype it stands for.
@@ -109,6 +111,7 @@ void expect_equal(const Values& actual, const Values& expected, const std::strin
 class ProviderTest : public ::testing::TestWithParam<Provider> {
  protected:
   void SetUp() override;
+  void TearDown() override;
   [[nodiscard]] static Provider provider() { return GetParam(); }
   // The floating dtypes that the provider computes on: f32 and f64 on the CPU, also bf16 and f16 on
   // CUDA.
@@ -124,9 +127,15 @@ class ProviderTest : public ::testing::TestWithParam<Provider> {
   (provider() == ::akimbo::conformance::Provider::cpu ? &::akimbo::kernels::cpu::name \
                                                       : &::akimbo::kernels::cuda::name)
 
-#define AKIMBO_INSTANTIATE_PROVIDERS(Suite)                     \
-  INSTANTIATE_TEST_SUITE_P(                                     \
-      Conformance, Suite,                                       \
-      ::testing::Values(::akimbo::conformance::Provider::cpu,   \
-                        ::akimbo::conformance::Provider::cuda), \
+#define AKIMBO_INSTANTIATE(Suite, ...)                    \
+  INSTANTIATE_TEST_SUITE_P(                               \
+      Conformance, Suite, ::testing::Values(__VA_ARGS__), \
       [](const auto& info) { return ::akimbo::conformance::name_of(info.param); })
+#define AKIMBO_INSTANTIATE_PROVIDERS(Suite)                       \
+  AKIMBO_INSTANTIATE(Suite, ::akimbo::conformance::Provider::cpu, \
+                     ::akimbo::conformance::Provider::cuda)
+// Of families that vendors' libraries compute too.
+#define AKIMBO_INSTANTIATE_WITH_VENDORS(Suite)                    \
+  AKIMBO_INSTANTIATE(Suite, ::akimbo::conformance::Provider::cpu, \
+                     ::akimbo::conformance::Provider::cuda,       \
+                     ::akimbo::conformance::Provider::cudnn)

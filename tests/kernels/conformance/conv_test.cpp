@@ -16,7 +16,7 @@ using kernels::Conv2dParams;
 using kernels::ConvEpilogue;
 
 class Conv : public ProviderTest {};
-AKIMBO_INSTANTIATE_PROVIDERS(Conv);
+AKIMBO_INSTANTIATE_WITH_VENDORS(Conv);
 
 // 8 channels of a 16-bit type, or 4 of f32, fill a 16-byte piece; a slice of the sum is 32 terms;
 // tiles are 32 to 256 pixels and 32 to 128 channels.

@@ -330,12 +330,13 @@ TEST_P(Heatmap, PeaksOfPlateau) {
                {.window = 1, .threshold = 0}, 7);
 }
 
-// As many, of different heights: the largest is looked for anew for each place.
+// As many, of different heights, and so many channels that a map's peaks come from many blocks: the
+// threads' largest are compared anew for each place.
 TEST_P(Heatmap, PeaksOfEveryCell) {
-  Values x = random_values({1, 37, 34, 1}, 23, DType::f32);
+  Values x = random_values({1, 37, 34, 150}, 23, DType::f32);
   for (double& v : x.at) v = rounded(std::abs(v) + 0.01, DType::f32);
-  expect_peaks(provider(), exec(), AKIMBO_PROVIDED(heatmap_peaks), x,
-               DType::f32, {.window = 1, .threshold = 0}, 5);
+  expect_peaks(provider(), exec(), AKIMBO_PROVIDED(heatmap_peaks), x, DType::f32,
+               {.window = 1, .threshold = 0}, 2);
 }
 
 // A threshold between two floats, compared in double.

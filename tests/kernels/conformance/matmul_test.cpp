@@ -10,7 +10,7 @@ namespace {
 using namespace conformance;
 
 class MatmulConformance : public ProviderTest {};
-AKIMBO_INSTANTIATE_PROVIDERS(MatmulConformance);
+AKIMBO_INSTANTIATE_WITH_VENDORS(MatmulConformance);
 
 struct Extents {
   std::int64_t m, n, k;
