@@ -84,7 +84,8 @@ struct ScheduleConfig {
 };
 
 // How a GPU computes. f32: exactly; tf32: products may round their factors to tf32; bf16, f16:
-// activations in 16 bits, weights and sums in f32. The CPU computes f32, and takes f32 and tf32.
+// activations in 16 bits, weights and sums in f32. The CPU computes f32 for f32 and tf32, and with
+// eval.precision bf16 predicts with factors of convolutions rounded to bf16, sums and maps in f32.
 inline constexpr const char* kPrecisions[] = {"f32", "tf32", "bf16", "f16"};
 
 struct TrainConfig {

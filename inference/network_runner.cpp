@@ -21,7 +21,7 @@ NetworkRunner::NetworkRunner(models::Network& network, const EvalConfig& config,
       use_graph_(config.cuda_graph && device.is_cuda()),
       device_(device),
       parameters_(network.named_parameters()) {
-  check_precision("eval.precision", config_.precision, device);
+  check_inference_precision(config_.precision, device);
 }
 
 std::size_t NetworkRunner::num_graphs() const {
@@ -37,15 +37,16 @@ NetworkRunner::Prepared& NetworkRunner::prepare(const Shape& shape) {
     return prepared_.back();
   }
   if (prepared_.size() >= kMaxShapes) prepared_.pop_front();
-  auto plan =
-      std::make_unique<plan::Plan>([this](const Tensor& x) { return network_.outputs(x); }, shape,
-                                   activation_dtype(config_.precision), device_, parameters_);
+  auto plan = std::make_unique<plan::Plan>([this](const Tensor& x) { return network_.outputs(x); },
+                                           shape, activation_dtype(config_.precision, device_),
+                                           device_, parameters_);
   prepared_.push_back({.shape = shape, .plan = std::move(plan)});
   return prepared_.back();
 }
 
 Tensor NetworkRunner::compute(plan::Plan& plan, const Tensor& x) {
-  const Tensor& y = plan.run(ops::cast(x, activation_dtype(config_.precision))).front().second;
+  const Tensor& y =
+      plan.run(ops::cast(x, activation_dtype(config_.precision, device_))).front().second;
   return y.dtype() == DType::f32 ? y.clone() : ops::cast(y, DType::f32);  // the next run overwrites
 }
 

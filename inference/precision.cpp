@@ -1,18 +1,42 @@
 #include "inference/precision.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
+
 #include "engine/core/error.h"
 
 namespace akimbo {
 
-void check_precision(const char* setting, const std::string& precision, Device device) {
-  if (device.is_cuda() || activation_dtype(precision) == DType::f32) return;
+namespace {
+
+bool is_half(const std::string& precision) { return precision == "bf16" || precision == "f16"; }
+
+}  // namespace
+
+void check_training_precision(const std::string& precision, Device device) {
+  if (device.is_cuda() || !is_half(precision)) return;
   throw_error<ConfigError>(
-      "[config] {} is {}, but the CPU computes in f32: {} needs a GPU. Use --device cuda where "
-      "there is one, or --set {}=f32",
-      setting, precision, precision, setting);
+      "[config] train.precision is {}, but the CPU trains in f32: {} needs a GPU. Use --device "
+      "cuda where there is one, or --set train.precision=f32",
+      precision, precision);
 }
 
-DType activation_dtype(const std::string& precision) {
+void check_inference_precision(const std::string& precision, Device device) {
+  if (device.is_cuda() || !is_half(precision)) return;
+  if (precision == "f16") {
+    throw_error<ConfigError>(
+        "[config] eval.precision is f16, but the CPU predicts in f32 or bf16: f16 needs a GPU. Use "
+        "--device cuda where there is one, or --precision bf16");
+  }
+  static bool said = false;
+  if (cpu_has_bf16() || said) return;
+  said = true;
+  fmt::print(stderr, "this CPU has no bf16 instructions (AVX512-BF16); predicting in f32\n");
+}
+
+DType activation_dtype(const std::string& precision, Device device) {
+  if (device.is_cpu()) return DType::f32;
   if (precision == "bf16") return DType::bf16;
   if (precision == "f16") return DType::f16;
   return DType::f32;
@@ -29,6 +53,7 @@ void use_inference_mode(const EvalConfig& config) {
   ComputeMode mode = compute_mode();
   mode.tf32 = config.precision == "tf32";
   mode.winograd_inference = config.winograd;
+  mode.bf16_inference = config.precision == "bf16";
   set_compute_mode(mode);
 }
 

@@ -9,11 +9,13 @@
 
 namespace akimbo {
 
-// Throws ConfigError when the device cannot compute so; `setting` is the config's key.
-void check_precision(const char* setting, const std::string& precision, Device device);
+// train.precision, eval.precision: throw ConfigError when the device cannot compute so. A CPU
+// without bf16 instructions predicts in f32, and this is said once.
+void check_training_precision(const std::string& precision, Device device);
+void check_inference_precision(const std::string& precision, Device device);
 
-// Of the activations: f32 for f32 and tf32.
-[[nodiscard]] DType activation_dtype(const std::string& precision);
+// Of the activations: f32 for f32 and tf32, and always on the CPU.
+[[nodiscard]] DType activation_dtype(const std::string& precision, Device device);
 
 // Kernels compute as the config says from now on; the deterministic mode stays as it is.
 void use_training_mode(const TrainConfig& config);

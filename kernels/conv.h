@@ -27,6 +27,9 @@ struct Conv2dParams {
   // With it: pixels of the small map, all images together, rounded as the caller likes. Where they
   // are many, a larger transformed weight pays. 0: few.
   std::int64_t pixels = 0;
+  // The CPU may round the factors of the products of an f32 forward pass to bf16, where it has
+  // instructions for that; sums and maps stay f32. A weight is packed for one choice.
+  bool bf16 = false;
 };
 
 // What is done to a sum before it is stored: y = relu(sum * scale[o] + shift[o] + residual).
@@ -90,6 +93,9 @@ ConvTranspose2dForward conv_transpose2d_forward;
 ConvTranspose2dInputGrad conv_transpose2d_input_grad;
 ConvTranspose2dWeightGrad conv_transpose2d_weight_grad;
 ConvBiasGrad conv_bias_grad;
+
+// Whether this CPU heeds Conv2dParams::bf16.
+[[nodiscard]] bool bf16_available();
 
 // The formulas as plain loops: the oracle of every other implementation.
 Conv2dForward conv2d_forward_plain;

@@ -138,6 +138,7 @@ Command bench_command() {
                            "write the figures to this file (bench/history.py keeps them)");
             options.option("--set", args->source.overrides, "change a setting: a.b=value");
             args->run.declare(options);
+            args->run.declare_precision(options);
             return [args] { return run_bench(*args); };
           }};
 }

@@ -14,8 +14,11 @@ struct RunOptions {
   int threads = 0;
   bool deterministic = false;
   bool exact = false;
+  std::string precision;  // empty: the config's
 
   void declare(Options& options);
+  // --precision, for commands that predict.
+  void declare_precision(Options& options);
   // Sets the number of threads and the compute mode; returns the device. Throws DeviceError that
   // says why when it is not there.
   [[nodiscard]] Device apply() const;

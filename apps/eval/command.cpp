@@ -180,6 +180,7 @@ Command eval_command() {
             options.flag("--flip", arguments->flip, "average with the mirrored picture");
             arguments->source.declare(options);
             arguments->run.declare(options);
+            arguments->run.declare_precision(options);
             return [arguments] { return run(*arguments); };
           }};
 }

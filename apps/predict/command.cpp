@@ -173,6 +173,7 @@ Command predict_command() {
         declare_drawing(options, *arguments);
         arguments->source.declare(options);
         arguments->run.declare(options);
+        arguments->run.declare_precision(options);
         return [arguments] { return run(*arguments); };
       }};
 }

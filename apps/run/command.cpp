@@ -101,6 +101,7 @@ Command run_command() {
             options.argument("OUTPUT", arguments->output, "safetensors file to write");
             arguments->source.declare(options);
             arguments->run.declare(options);
+            arguments->run.declare_precision(options);
             return [arguments] { return run(*arguments); };
           }};
 }

@@ -13,12 +13,12 @@ TrainStep::TrainStep(TrainState& state)
     : state_(state),
       config_(state.config().train),
       use_graph_(config_.cuda_graph && state.device().is_cuda()) {
-  check_precision("train.precision", config_.precision, state.device());
+  check_training_precision(config_.precision, state.device());
 }
 
 TrainStep::Outputs TrainStep::compute(const Inputs& inputs, Way way) {
   Outputs outputs;
-  const Tensor x = ops::cast(inputs.input, activation_dtype(config_.precision));
+  const Tensor x = ops::cast(inputs.input, activation_dtype(config_.precision, state_.device()));
   const Tensor output = ops::cast(state_.network().forward(x), DType::f32);
   const Tensor loss = heatmap_loss(state_.config().loss, output, inputs.target, inputs.weight);
   optim::LossScale* scale = state_.loss_scale();

@@ -34,15 +34,15 @@ namespace {
 struct Settings {
   std::string mode = "infer", model = "pose_resnet:depth=50";
   int batch = 1, height = 256, width = 192, threads = 2, repeats = 10;
-  bool serve = false, exact = false;
+  bool serve = false, exact = false, bf16 = false;
 };
 
 Settings parse(int argc, char** argv) {
   Settings s;
   for (int i = 1; i < argc; ++i) {
     const std::string key = argv[i];
-    if (key == "--serve" || key == "--exact") {
-      (key == "--serve" ? s.serve : s.exact) = true;
+    if (key == "--serve" || key == "--exact" || key == "--bf16") {
+      (key == "--serve" ? s.serve : key == "--exact" ? s.exact : s.bf16) = true;
       continue;
     }
     if (i + 1 == argc) {
@@ -124,7 +124,9 @@ long peak_rss_kib() {
 
 int run(const Settings& s) {
   set_num_threads(s.threads);
-  set_compute_mode({.winograd_inference = !s.exact, .winograd_training = !s.exact});
+  set_compute_mode({.winograd_inference = !s.exact,
+                    .winograd_training = !s.exact,
+                    .bf16_inference = s.bf16});
   const auto built = models::build_network(section_of(s.model), 17);
   models::Network& network = *built;
   network.init(1);

@@ -4,6 +4,7 @@
 
 #include "engine/core/dispatch.h"
 #include "engine/core/error.h"
+#include "kernels/conv.h"
 #include "kernels/device_runtime.h"
 
 namespace akimbo {
@@ -66,5 +67,7 @@ std::string cuda_build() {
 void synchronize(Device device) {
   if (device.is_cuda()) cuda::synchronize(exec_of(device).stream);
 }
+
+bool cpu_has_bf16() { return kernels::cpu::bf16_available(); }
 
 }  // namespace akimbo

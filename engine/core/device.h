@@ -44,8 +44,14 @@ struct ComputeMode {
   // errors a few times larger (kernels/cpu/conv_winograd.h), without gradient or with.
   bool winograd_inference = true;
   bool winograd_training = false;
+  // The CPU: convolutions without gradient may round their factors to bf16 (cpu_has_bf16 says
+  // whether it has instructions for that; else this changes nothing). Sums and maps stay f32.
+  bool bf16_inference = false;
 };
 void set_compute_mode(const ComputeMode& mode);
 [[nodiscard]] ComputeMode compute_mode();
+
+// Whether this CPU has instructions for products of bf16 factors.
+[[nodiscard]] bool cpu_has_bf16();
 
 }  // namespace akimbo

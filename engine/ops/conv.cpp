@@ -31,6 +31,7 @@ Conv2dParams params_of(const Options& o, Use use, std::int64_t pixels) {
   const ComputeMode mode = compute_mode();
   Conv2dParams params = params_of(o);
   params.winograd = use == Use::inference ? mode.winograd_inference : mode.winograd_training;
+  params.bf16 = use == Use::inference && mode.bf16_inference;
   params.pixels = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(pixels)));
   return params;
 }
@@ -176,7 +177,8 @@ Tensor inference_weight(const Tensor& x, const Tensor& w, PackedConvWeight* pack
 
 bool equal(const Conv2dParams& a, const Conv2dParams& b) {
   return a.stride == b.stride && a.padding == b.padding && a.dilation == b.dilation &&
-         a.groups == b.groups && a.winograd == b.winograd && a.pixels == b.pixels;
+         a.groups == b.groups && a.winograd == b.winograd && a.pixels == b.pixels &&
+         a.bf16 == b.bf16;
 }
 
 }  // namespace

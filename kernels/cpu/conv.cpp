@@ -6,6 +6,7 @@
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
+#include "kernels/cpu/conv_bf16.h"
 #include "kernels/cpu/conv_gather.h"
 #include "kernels/cpu/conv_sums.h"
 #include "kernels/cpu/conv_weight_grad.h"
@@ -50,6 +51,7 @@ class PackedScratch {
 };
 
 std::int64_t packed_numel(D direction, const Shape& w, DType dtype, const Conv2dParams& params) {
+  if (bf16_pays(direction, w, dtype, params)) return conv_bf16_packed_numel(direction, w, params);
   const WinogradPass pass = forward_pass(direction);
   if (winograd_pays(pass, w, params)) return winograd_packed_numel(pass, w, dtype, params);
   if (!use_products(w, params)) return 0;
@@ -59,7 +61,9 @@ std::int64_t packed_numel(D direction, const Shape& w, DType dtype, const Conv2d
 void pack_weight(const Exec& exec, D direction, ConstView w, const Conv2dParams& params,
                  View packed) {
   const WinogradPass pass = forward_pass(direction);
-  if (winograd_pays(pass, w.shape, params)) {
+  if (bf16_pays(direction, w.shape, packed.dtype, params)) {
+    conv_bf16_pack(exec, direction, w, params, packed);
+  } else if (winograd_pays(pass, w.shape, params)) {
     winograd_pack(exec, pass, w, params, packed);
   } else {
     gather_pack(direction, GatherSum::inputs, w, params, packed);
@@ -77,7 +81,9 @@ void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeigh
     return;
   }
   const WinogradPass pass = forward_pass(direction);
-  if (winograd_pays(pass, shape, params)) {
+  if (bf16_pays(direction, shape, y.dtype, params)) {
+    conv_bf16_product(exec, direction, x, shape, w.packed, e, params, y);
+  } else if (winograd_pays(pass, shape, params)) {
     winograd_product(exec, pass, x, shape, w.packed, e, params, y);
   } else {
     gather_product(exec, direction, GatherSum::inputs, x, shape, w.packed, e, params, y);

@@ -1,0 +1,113 @@
+#include "kernels/cpu/conv_winograd_phases.h"
+
+#include "kernels/common/parallel.h"
+
+namespace akimbo::kernels::cpu {
+namespace {
+
+constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+std::vector<WinogradPhase> winograd_phases(WinogradPass pass, const WinogradForm& form,
+                                           std::int64_t padding, std::int64_t out_rows,
+                                           std::int64_t out_cols) {
+  const auto whole = [&](std::int64_t in_first, std::int64_t tap_first, std::int64_t tap_step) {
+    return std::vector<WinogradPhase>{{form,
+                                       1,
+                                       tap_step,
+                                       {out_rows, 0, in_first, tap_first},
+                                       {out_cols, 0, in_first, tap_first}}};
+  };
+  if (pass == WinogradPass::conv) return whole(-padding, 0, 1);
+  if (pass == WinogradPass::conv_input_grad) return whole(padding - 2, 2, -1);
+  std::vector<WinogradPhase> phases;
+  // With stride 2 and padding 1, big = 2 small - 1 + k: the even rows read k = 3 and 1 of the rows
+  // above and at their own half, the odd ones k = 2 and 0 of the rows at and below it.
+  const auto axis = [](std::int64_t extent, std::int64_t r) {
+    return WinogradAxis{(extent - r + 1) / 2, r, r - 1, 3 - r};
+  };
+  for (std::int64_t r = 0; r < 2; ++r) {
+    for (std::int64_t c = 0; c < 2; ++c) {
+      phases.push_back({form, 2, -2, axis(out_rows, r), axis(out_cols, c)});
+    }
+  }
+  return phases;
+}
+
+WinogradTiles::WinogradTiles(const WinogradPhase& phase, ConstView x, View y)
+    : phase_(phase),
+      x_(x),
+      y_(y),
+      rows_(divide_up(phase.row.extent, phase.form.outputs)),
+      cols_(divide_up(phase.col.extent, phase.form.outputs)),
+      count_(y.dim(0) * rows_ * cols_) {}
+
+WinogradTiles::Place WinogradTiles::place(std::int64_t tile) const {
+  const std::int64_t per_image = rows_ * cols_, side = phase_.form.outputs;
+  return {tile / per_image, tile % per_image / cols_ * side, tile % cols_ * side};
+}
+
+template <typename T>
+void WinogradTiles::pixels(std::int64_t tile, const T* zeros, const T** pixels) const {
+  const Place at = place(tile);
+  const std::int64_t rows = x_.dim(1), cols = x_.dim(2), channels = x_.dim(3);
+  const T* image = x_.data<T>() + at.image * rows * cols * channels;
+  const std::int64_t side = phase_.form.side();
+  for (std::int64_t k = 0; k < phase_.form.points(); ++k) {
+    const std::int64_t r = at.row + phase_.row.in_first + k / side;
+    const std::int64_t c = at.col + phase_.col.in_first + k % side;
+    const bool inside = r >= 0 && r < rows && c >= 0 && c < cols;
+    pixels[k] = inside ? image + (r * cols + c) * channels : zeros;
+  }
+}
+
+template <typename T>
+WinogradOutput<T> WinogradTiles::outputs(std::int64_t tile, std::int64_t n,
+                                         const ConvEpilogue& epilogue) const {
+  const Place at = place(tile);
+  WinogradOutput<T> out{};
+  out.scale = epilogue.scale ? epilogue.scale.data<T>() + n : nullptr;
+  out.shift = epilogue.shift ? epilogue.shift.data<T>() + n : nullptr;
+  out.relu = epilogue.relu;
+  const std::int64_t side = phase_.form.outputs;
+  for (std::int64_t k = 0; k < side * side; ++k) {
+    const std::int64_t row = at.row + k / side, col = at.col + k % side;
+    if (row >= phase_.row.extent || col >= phase_.col.extent) continue;
+    const std::int64_t r = phase_.row.first + row * phase_.step;
+    const std::int64_t c = phase_.col.first + col * phase_.step;
+    const std::int64_t offset = ((at.image * y_.dim(1) + r) * y_.dim(2) + c) * y_.dim(3) + n;
+    out.y[k] = y_.data<T>() + offset;
+    out.residual[k] = epilogue.residual ? epilogue.residual.data<T>() + offset : nullptr;
+  }
+  return out;
+}
+
+template <typename T>
+void winograd_phase_weight(const WinogradPhase& phase, ConstView weight, T* u) {
+  const std::int64_t outputs = weight.dim(0), side = weight.dim(1), inputs = weight.dim(3);
+  const int taps = phase.form.taps;
+  parallel_for(outputs, 8, [&](std::int64_t begin, std::int64_t end) {
+    const T* rows[kMostWinogradSide * kMostWinogradSide];
+    for (std::int64_t o = begin; o < end; ++o) {
+      const T* filter = weight.data<T>() + o * side * side * inputs;
+      for (int k = 0; k < taps * taps; ++k) {
+        const std::int64_t ky = phase.row.tap_first + k / taps * phase.tap_step;
+        const std::int64_t kx = phase.col.tap_first + k % taps * phase.tap_step;
+        rows[k] = filter + (ky * side + kx) * inputs;
+      }
+      winograd_weight(phase.form, rows, inputs, u + o * inputs, outputs * inputs);
+    }
+  });
+}
+
+template void WinogradTiles::pixels(std::int64_t, const float*, const float**) const;
+template void WinogradTiles::pixels(std::int64_t, const double*, const double**) const;
+template WinogradOutput<float> WinogradTiles::outputs(std::int64_t, std::int64_t,
+                                                      const ConvEpilogue&) const;
+template WinogradOutput<double> WinogradTiles::outputs(std::int64_t, std::int64_t,
+                                                       const ConvEpilogue&) const;
+template void winograd_phase_weight(const WinogradPhase&, ConstView, float*);
+template void winograd_phase_weight(const WinogradPhase&, ConstView, double*);
+
+}  // namespace akimbo::kernels::cpu
