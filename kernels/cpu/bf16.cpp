@@ -28,12 +28,11 @@ std::int64_t bf16_packed_numel(std::int64_t k, std::int64_t n) {
   return k * divide_up(n, panel) * panel;
 }
 
-void bf16_pack(const GemmSource<float>& source, BFloat16* packed) {
+void bf16_pack(const GemmSource<float>& source, std::int64_t panel_stride, BFloat16* packed) {
   const std::int64_t panel = bf16_tile(source.columns).columns;
-  const std::int64_t k = source.taps * source.channels;
   parallel_for(divide_up(source.columns, panel), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin * panel; n < end * panel; ++n) {
-      BFloat16* to = packed + n / panel * panel * k + n % panel * 2;
+      BFloat16* to = packed + n / panel * panel_stride + n % panel * 2;
       for (std::int64_t tap = 0; tap < source.taps; ++tap) {
         const float* from = source.data + source.tap_offset[tap] + n * source.n_stride;
         for (std::int64_t c = 0; c < source.channels; ++c) {

@@ -25,10 +25,11 @@ inline constexpr std::int64_t kMostBf16Rows = 12;
 [[nodiscard]] Bf16Tile bf16_tile(std::int64_t columns);
 
 // B [K][N] with even K is packed as panels of bf16_tile(N).columns columns, each [K/2][columns][2];
-// the last is filled with zeros. The panel of column n0 starts at n0 * K.
+// the last is filled with zeros.
 [[nodiscard]] std::int64_t bf16_packed_numel(std::int64_t k, std::int64_t n);
-// Packs; parallel over panels.
-void bf16_pack(const GemmSource<float>& source, BFloat16* packed);
+// Packs, from panel to panel `panel_stride` elements apart: columns * K, or more where the panels
+// of several products take turns. Parallel over panels.
+void bf16_pack(const GemmSource<float>& source, std::int64_t panel_stride, BFloat16* packed);
 
 // y(row, n) = sum over taps t and channels c: a(row, t)[c] * b(t, c, n), as GemmBlock.
 struct Bf16Block {
@@ -37,7 +38,7 @@ struct Bf16Block {
   const BFloat16* const* a = nullptr;
   std::int64_t a_offset = 0;  // of all rows
   std::int64_t rows = 0, taps = 0, channels = 0;
-  const BFloat16* b = nullptr;    // packed, from panel 0 on
+  const BFloat16* b = nullptr;    // packed, from panel 0 on, without gaps
   float* const* y = nullptr;      // [tiles][tile rows]: column 0 of each output row
   std::int64_t y_offset = 0;      // of all rows
   std::int64_t columns = 0;       // of the whole product

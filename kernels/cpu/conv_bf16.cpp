@@ -135,14 +135,16 @@ void gather_pack_bf16(GatherDirection direction, ConstView weight, const Conv2dP
   for (const GatherPhase& phase : all_phases(direction, params, weight.shape)) {
     std::vector<std::int64_t> tap_offset;
     for (const GatherTap& tap : phase.taps) tap_offset.push_back(tap.index * inputs);
-    bf16_pack({.data = weight.data<float>(),
-               .tap_offset = tap_offset.data(),
-               .taps = static_cast<std::int64_t>(tap_offset.size()),
-               .channels = inputs,
-               .columns = weight.dim(0),
-               .c_stride = 1,
-               .n_stride = row},
-              packed);
+    bf16_pack(
+        {.data = weight.data<float>(),
+         .tap_offset = tap_offset.data(),
+         .taps = static_cast<std::int64_t>(tap_offset.size()),
+         .channels = inputs,
+         .columns = weight.dim(0),
+         .c_stride = 1,
+         .n_stride = row},
+        static_cast<std::int64_t>(tap_offset.size()) * inputs * bf16_tile(weight.dim(0)).columns,
+        packed);
     packed += phase_numel(phase, weight.shape);
   }
 }

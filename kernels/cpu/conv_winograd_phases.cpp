@@ -1,5 +1,7 @@
 #include "kernels/cpu/conv_winograd_phases.h"
 
+#include <algorithm>
+
 #include "kernels/common/parallel.h"
 
 namespace akimbo::kernels::cpu {
@@ -44,8 +46,8 @@ WinogradTiles::WinogradTiles(const WinogradPhase& phase, ConstView x, View y)
       count_(y.dim(0) * rows_ * cols_) {}
 
 WinogradTiles::Place WinogradTiles::place(std::int64_t tile) const {
-  const std::int64_t per_image = rows_ * cols_, side = phase_.form.outputs;
-  return {tile / per_image, tile % per_image / cols_ * side, tile % cols_ * side};
+  const std::int64_t line = tile / cols_, side = phase_.form.outputs, image = line / rows_;
+  return {image, (line - image * rows_) * side, (tile - line * cols_) * side};
 }
 
 template <typename T>
@@ -54,11 +56,13 @@ void WinogradTiles::pixels(std::int64_t tile, const T* zeros, const T** pixels) 
   const std::int64_t rows = x_.dim(1), cols = x_.dim(2), channels = x_.dim(3);
   const T* image = x_.data<T>() + at.image * rows * cols * channels;
   const std::int64_t side = phase_.form.side();
-  for (std::int64_t k = 0; k < phase_.form.points(); ++k) {
-    const std::int64_t r = at.row + phase_.row.in_first + k / side;
-    const std::int64_t c = at.col + phase_.col.in_first + k % side;
-    const bool inside = r >= 0 && r < rows && c >= 0 && c < cols;
-    pixels[k] = inside ? image + (r * cols + c) * channels : zeros;
+  const std::int64_t top = at.row + phase_.row.in_first, left = at.col + phase_.col.in_first;
+  for (std::int64_t r = top; r < top + side; ++r) {
+    const bool row_inside = r >= 0 && r < rows;
+    const T* pixel = image + (r * cols + left) * channels;
+    for (std::int64_t c = left; c < left + side; ++c, pixel += channels) {
+      *pixels++ = row_inside && c >= 0 && c < cols ? pixel : zeros;
+    }
   }
 }
 
@@ -66,21 +70,19 @@ template <typename T>
 WinogradOutput<T> WinogradTiles::outputs(std::int64_t tile, std::int64_t n,
                                          const ConvEpilogue& epilogue) const {
   const Place at = place(tile);
-  WinogradOutput<T> out{};
-  out.scale = epilogue.scale ? epilogue.scale.data<T>() + n : nullptr;
-  out.shift = epilogue.shift ? epilogue.shift.data<T>() + n : nullptr;
-  out.relu = epilogue.relu;
-  const std::int64_t side = phase_.form.outputs;
-  for (std::int64_t k = 0; k < side * side; ++k) {
-    const std::int64_t row = at.row + k / side, col = at.col + k % side;
-    if (row >= phase_.row.extent || col >= phase_.col.extent) continue;
-    const std::int64_t r = phase_.row.first + row * phase_.step;
-    const std::int64_t c = phase_.col.first + col * phase_.step;
-    const std::int64_t offset = ((at.image * y_.dim(1) + r) * y_.dim(2) + c) * y_.dim(3) + n;
-    out.y[k] = y_.data<T>() + offset;
-    out.residual[k] = epilogue.residual ? epilogue.residual.data<T>() + offset : nullptr;
-  }
-  return out;
+  const std::int64_t row = phase_.row.first + at.row * phase_.step;
+  const std::int64_t col = phase_.col.first + at.col * phase_.step;
+  const std::int64_t channels = y_.dim(3), cols = y_.dim(2);
+  const std::int64_t offset = ((at.image * y_.dim(1) + row) * cols + col) * channels + n;
+  return {.y = y_.data<T>() + offset,
+          .residual = epilogue.residual ? epilogue.residual.data<T>() + offset : nullptr,
+          .row_step = phase_.step * cols * channels,
+          .col_step = phase_.step * channels,
+          .rows = std::min<std::int64_t>(phase_.form.outputs, phase_.row.extent - at.row),
+          .cols = std::min<std::int64_t>(phase_.form.outputs, phase_.col.extent - at.col),
+          .scale = epilogue.scale ? epilogue.scale.data<T>() + n : nullptr,
+          .shift = epilogue.shift ? epilogue.shift.data<T>() + n : nullptr,
+          .relu = epilogue.relu};
 }
 
 template <typename T>

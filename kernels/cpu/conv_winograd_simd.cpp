@@ -167,7 +167,8 @@ HWY_ATTR void input_tile(const T* const* pixels, std::int64_t channels, T* v, st
   }
 }
 
-template <int M, int R, typename T>
+// kWhole: all outputs exist.
+template <int M, int R, bool kWhole, bool kResidual, typename T>
 HWY_ATTR void output_tile(const T* m, std::int64_t stride, std::int64_t columns,
                           const WinogradOutput<T>& out) {
   constexpr int P = M + R - 1;
@@ -184,6 +185,8 @@ HWY_ATTR void output_tile(const T* m, std::int64_t stride, std::int64_t columns,
       for (int i = 0; i < P; ++i) column[i] = hn::LoadU(d, m + (i * P + j) * stride + n);
       output_line<M, R>(column, t[j]);
     }
+    const Vector scale = out.scale != nullptr ? hn::LoadU(d, out.scale + n) : hn::Set(d, T(1));
+    const Vector shift = out.shift != nullptr ? hn::LoadU(d, out.shift + n) : zero;
 #pragma GCC unroll 4
     for (int i = 0; i < M; ++i) {
       Vector row[P], y[M];
@@ -192,14 +195,12 @@ HWY_ATTR void output_tile(const T* m, std::int64_t stride, std::int64_t columns,
       output_line<M, R>(row, y);
 #pragma GCC unroll 4
       for (int j = 0; j < M; ++j) {
-        const int k = i * M + j;
-        if (out.y[k] == nullptr) continue;
-        Vector sum = y[j];
-        if (out.scale != nullptr) sum = hn::Mul(sum, hn::LoadU(d, out.scale + n));
-        if (out.shift != nullptr) sum = hn::Add(sum, hn::LoadU(d, out.shift + n));
-        if (out.residual[k] != nullptr) sum = hn::Add(sum, hn::LoadU(d, out.residual[k] + n));
+        if (!kWhole && (i >= out.rows || j >= out.cols)) continue;
+        const std::int64_t offset = i * out.row_step + j * out.col_step + n;
+        Vector sum = hn::MulAdd(y[j], scale, shift);
+        if constexpr (kResidual) sum = hn::Add(sum, hn::LoadU(d, out.residual + offset));
         if (out.relu) sum = hn::IfThenElse(hn::Lt(sum, zero), zero, sum);
-        hn::StoreU(sum, d, out.y[k] + n);
+        hn::StoreU(sum, d, out.y + offset);
       }
     }
   }
@@ -285,12 +286,24 @@ HWY_ATTR void input_form(const WinogradForm& form, const T* const* pixels, std::
   form.taps == 3 ? input_tile<2, 3>(pixels, channels, v, stride)
                  : input_tile<2, 2>(pixels, channels, v, stride);
 }
+template <int M, int R, typename T>
+HWY_ATTR void output_block(const T* m, std::int64_t stride, std::int64_t columns,
+                           const WinogradOutput<T>& out) {
+  const bool residual = out.residual != nullptr;
+  if (out.rows < M || out.cols < M) {
+    residual ? output_tile<M, R, false, true>(m, stride, columns, out)
+             : output_tile<M, R, false, false>(m, stride, columns, out);
+  } else {
+    residual ? output_tile<M, R, true, true>(m, stride, columns, out)
+             : output_tile<M, R, true, false>(m, stride, columns, out);
+  }
+}
 template <typename T>
 HWY_ATTR void output_form(const WinogradForm& form, const T* m, std::int64_t stride,
                           std::int64_t columns, const WinogradOutput<T>& out) {
-  if (form.outputs == 4) return output_tile<4, 3>(m, stride, columns, out);
-  form.taps == 3 ? output_tile<2, 3>(m, stride, columns, out)
-                 : output_tile<2, 2>(m, stride, columns, out);
+  if (form.outputs == 4) return output_block<4, 3>(m, stride, columns, out);
+  form.taps == 3 ? output_block<2, 3>(m, stride, columns, out)
+                 : output_block<2, 2>(m, stride, columns, out);
 }
 
 template <typename T>

@@ -24,9 +24,11 @@ void winograd_input(const WinogradForm& form, const T* const* pixels, std::int64
 // A block of outputs: where its pixels are, and what becomes of the sums.
 template <typename T>
 struct WinogradOutput {
-  T* y[kMostWinogradOutputs * kMostWinogradOutputs];  // row-major; null outside the map
-  const T* residual[kMostWinogradOutputs * kMostWinogradOutputs];  // null if there is none
-  const T* scale;                                                  // null if there is none
+  T* y;                             // the first
+  const T* residual;                // laid out like y; null if there is none
+  std::int64_t row_step, col_step;  // in y
+  std::int64_t rows, cols;          // those that are inside the map
+  const T* scale;                   // null if there is none
   const T* shift;
   bool relu;
 };
