@@ -35,15 +35,22 @@ struct Cut {
   std::int64_t pixels, columns, pixel_tasks, column_tasks;
 };
 
-// A map rounded to bf16, [N,H,W,C], or the part of it that a task reads; null pointer at pixel 0.
+// The input rounded to bf16, [N,H,W,C]. Where every pixel is read by one task only, the task rounds
+// its own part in cache: then `data` is null.
 struct RoundedMap {
   const BFloat16* data;
   const BFloat16* zeros;
 };
 
+// Output pixel i reads input pixel i.
+bool is_pointwise(const Shape& weight, const Conv2dParams& params) {
+  return weight[1] == 1 && weight[2] == 1 && params.stride == 1 && params.padding == 0;
+}
+
 class Task {
  public:
-  Task(const Exec& exec, const GatherPhase& phase, const Cut& cut, ConstView in, View out)
+  Task(const Exec& exec, const GatherPhase& phase, const Cut& cut, ConstView in, View out,
+       bool rounds)
       : phase_(phase),
         cut_(cut),
         in_(in),
@@ -52,14 +59,21 @@ class Task {
         taps_(static_cast<std::int64_t>(phase.taps.size())),
         a_(exec, static_cast<std::size_t>(round_up(cut.pixels, tile_.rows) *
                                           std::max<std::int64_t>(1, taps_))),
-        y_(exec, static_cast<std::size_t>(round_up(cut.pixels, tile_.rows))) {}
+        y_(exec, static_cast<std::size_t>(round_up(cut.pixels, tile_.rows))),
+        rounded_(exec, static_cast<std::size_t>(rounds ? cut.pixels * in.dim(3) : 0)) {}
 
   void run(std::int64_t task, const RoundedMap& map, const BFloat16* packed,
            const ConvEpilogue& epilogue) {
     const std::int64_t pixels = in_.dim(0) * phase_.rows * phase_.cols;
     const std::int64_t begin = task % cut_.pixel_tasks * cut_.pixels;
     const std::int64_t end = std::min(pixels, begin + cut_.pixels);
-    fill(begin, end, map);
+    if (map.data == nullptr) {
+      const std::int64_t first = begin * in_.dim(3), count = (end - begin) * in_.dim(3);
+      bf16_round(in_.data<float>() + first, count, rounded_.data());
+      fill(begin, end, {rounded_.data() - first, map.zeros});
+    } else {
+      fill(begin, end, map);
+    }
     Bf16Block block;
     block.a = a_.data();
     block.rows = end - begin;
@@ -109,6 +123,7 @@ class Task {
   std::int64_t taps_;
   Scratch<const BFloat16*> a_;  // [tiles][taps][tile rows]
   Scratch<float*> y_;
+  Scratch<BFloat16> rounded_;  // a pointwise task's pixels
 };
 
 void round_map(ConstView in, BFloat16* to) {
@@ -153,17 +168,20 @@ void gather_product_bf16(const Exec& exec, GatherDirection direction, ConstView 
                          const Shape& weight, const BFloat16* packed, const ConvEpilogue& epilogue,
                          const Conv2dParams& params, View out) {
   const auto channels = static_cast<std::size_t>(in.dim(3));
-  const Scratch<BFloat16> rounded(exec, static_cast<std::size_t>(in.numel()));
+  const bool tasks_round =
+      is_pointwise(weight, params) && Cut(out.numel() / out.dim(3), out.dim(3)).column_tasks == 1;
+  const Scratch<BFloat16> rounded(exec, static_cast<std::size_t>(tasks_round ? 0 : in.numel()));
   const Scratch<BFloat16> zeros(exec, channels);
   std::fill_n(zeros.data(), channels, BFloat16());
-  round_map(in, rounded.data());
+  if (!tasks_round) round_map(in, rounded.data());
+  const RoundedMap map{tasks_round ? nullptr : rounded.data(), zeros.data()};
   for (const GatherPhase& phase :
        gather_phases(direction, params, weight[1], weight[2], out.dim(1), out.dim(2))) {
     const std::int64_t pixels = in.dim(0) * phase.rows * phase.cols;
     if (pixels > 0) {
       const Cut cut(pixels, out.dim(3));
       parallel_for(cut.pixel_tasks * cut.column_tasks, 1, [&](std::int64_t i, std::int64_t) {
-        Task(exec, phase, cut, in, out).run(i, {rounded.data(), zeros.data()}, packed, epilogue);
+        Task(exec, phase, cut, in, out, tasks_round).run(i, map, packed, epilogue);
       });
     }
     packed += phase_numel(phase, weight);
