@@ -1,7 +1,8 @@
 // Whole-network times: inference as a plan, and a training step (forward, backward, Adam).
 //   network_bench --mode infer --batch 1
 //   network_bench --mode train --batch 8 --model pose_hrnet:width=48 --threads 2 --repeats 10
-// --exact sums convolutions directly, without Winograd. Prints one JSON line: median and 10-90 % spread in ms, GFLOP/s, peak of the allocator. With
+// --exact sums convolutions directly, without Winograd; --bf16 rounds their factors (inference).
+// Prints one JSON line: median and 10-90 % spread in ms, GFLOP/s, peak of the allocator. With
 // --serve it warms up, prints "ready", and then runs once for every line on its standard input and
 // prints the ms of that run, so that bench/peers/race_networks.py can alternate with a peer.
 #include <sys/resource.h>
@@ -124,9 +125,8 @@ long peak_rss_kib() {
 
 int run(const Settings& s) {
   set_num_threads(s.threads);
-  set_compute_mode({.winograd_inference = !s.exact,
-                    .winograd_training = !s.exact,
-                    .bf16_inference = s.bf16});
+  set_compute_mode(
+      {.winograd_inference = !s.exact, .winograd_training = !s.exact, .bf16_inference = s.bf16});
   const auto built = models::build_network(section_of(s.model), 17);
   models::Network& network = *built;
   network.init(1);

@@ -3,12 +3,14 @@ training step at batch 8.
 
     python bench/peers/race_networks.py [--build build] [--threads 2] [--rounds 7] [--json FILE]
         [--models pose_resnet:depth=50 pose_hrnet:width=32] [--modes infer1 infer8 train8]
-        [--peers contiguous channels_last compile onnxruntime openvino]
+        [--peers contiguous channels_last compile onnxruntime openvino] [--precision bf16]
 
 Every contestant is a process of its own (so that peak memory is its own) that runs once when told;
 they take turns, so that noise of the machine hits all alike; ratios are against the fastest.
 PyTorch runs in both of its layouts and compiled, with its fused Adam in training; ONNX Runtime and
-OpenVINO (inference only, f32 asked for) get the network through PyTorch's ONNX exporter. On a
+OpenVINO (inference only, f32 asked for) get the network through PyTorch's ONNX exporter. With
+--precision bf16 inference is raced in bf16: akimbo's --bf16, PyTorch's autocast, OpenVINO's
+INFERENCE_PRECISION_HINT (ONNX Runtime has no bf16 on the CPU), and "akimbo_f32" runs beside. On a
 machine that is busy with other work, --threads 1 and the ratio of processor times say most. Memory
 is the peak resident size, and that size less what the process held before it made the network.
 """
@@ -54,7 +56,8 @@ def torch_work(args):
     run = torch.compile(model) if args.peer == "compile" else model
     if args.mode == "infer":
         def infer():
-            with torch.inference_mode():
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16,
+                                                        enabled=args.precision == "bf16"):
                 run(x)
         return infer, before
     target = torch.rand(args.batch, 17, height // 4, width // 4).contiguous(memory_format=layout)
@@ -85,7 +88,7 @@ def onnx_work(args):
     import openvino
     core = openvino.Core()
     model = core.compile_model(core.read_model(args.onnx), "CPU", {
-        "INFERENCE_NUM_THREADS": args.threads, "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": args.threads, "INFERENCE_PRECISION_HINT": args.precision,
         "PERFORMANCE_HINT": "LATENCY"})
     request = model.create_infer_request()
     return lambda: request.infer([x]), before
@@ -117,12 +120,14 @@ def export(args):
 def start(name, args, model, mode, batch, onnx):
     common = ["--model", model, "--mode", mode, "--batch", str(batch),
               "--threads", str(args.threads)]
-    if name == "akimbo":
+    if name.startswith("akimbo"):
         height, width = SIZES.get(model, (256, 192))
         command = [str(pathlib.Path(args.build) / "bench" / "network_bench"), "--serve",
                    "--height", str(height), "--width", str(width)]
+        if name == "akimbo" and args.precision == "bf16":
+            command.append("--bf16")
     else:
-        command = [sys.executable, __file__, "--peer", name]
+        command = [sys.executable, __file__, "--peer", name, "--precision", args.precision]
         if name in ("onnxruntime", "openvino"):
             command += ["--onnx", onnx]
     process = subprocess.Popen(command + common, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -146,15 +151,18 @@ def turns(processes, rounds):
 
 
 def race(args, model, mode, batch, folder):
-    names = ["akimbo"] + [p for p in args.peers
-                          if mode == "infer" or p not in ("onnxruntime", "openvino")]
+    peers = [p for p in args.peers if mode == "infer" or p not in ("onnxruntime", "openvino")]
+    if args.precision == "bf16":
+        peers = ["akimbo_f32"] + [p for p in peers if p != "onnxruntime"]
+    names = ["akimbo"] + peers
     onnx = str(pathlib.Path(folder) / f"{model.replace(':', '_')}_{batch}.onnx")
     if {"onnxruntime", "openvino"} & set(names):
         subprocess.run([sys.executable, __file__, "--export", "--onnx", onnx, "--model", model,
                         "--batch", str(batch)], check=True, capture_output=True)
     processes = {name: start(name, args, model, mode, batch, onnx) for name in names}
     times, cpu_times = turns(processes, args.rounds)
-    result = {"model": model, "mode": mode, "batch": batch, "threads": args.threads}
+    result = {"model": model, "mode": mode, "batch": batch, "threads": args.threads,
+              "precision": args.precision}
     for name, process in processes.items():
         process.stdin.write("end\n")
         process.stdin.close()
@@ -165,9 +173,12 @@ def race(args, model, mode, batch, folder):
                         "peak_rss_mib": last["peak_rss_mib"], "grown_mib": last["grown_mib"]}
         process.wait()
     for key in ("median_ms", "best_ms", "median_cpu_ms"):
-        fastest = min(names[1:], key=lambda name: result[name][key])
+        fastest = min((n for n in peers if n != "akimbo_f32"), key=lambda name: result[name][key])
         result[f"ratio_{key}"] = result[fastest][key] / result["akimbo"][key]
         result[f"fastest_{key}"] = fastest
+    if "akimbo_f32" in result:
+        result["ratio_f32"] = result["akimbo_f32"]["median_ms"] / result["akimbo"]["median_ms"]
+        print(f"{result['ratio_f32']:.2f} times as fast as in f32; ", end="")
     print(f"{model} {mode} batch {batch}: " + "  ".join(
         f"{name} {result[name]['median_ms']:.1f} ms, {result[name]['grown_mib']:.0f} MiB"
         for name in names) + f"  ->  {result['ratio_median_ms']:.2f} times as fast as "
@@ -187,6 +198,7 @@ def main():
                         default=["pose_resnet:depth=50", "pose_hrnet:width=32"])
     parser.add_argument("--modes", nargs="+", default=["infer1", "infer8", "train8"])
     parser.add_argument("--peers", nargs="*", default=PEERS, choices=PEERS)
+    parser.add_argument("--precision", default="f32", choices=["f32", "bf16"])
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--export", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--onnx", help=argparse.SUPPRESS)

@@ -51,7 +51,7 @@ class PackedScratch {
 };
 
 std::int64_t packed_numel(D direction, const Shape& w, DType dtype, const Conv2dParams& params) {
-  if (bf16_pays(direction, w, dtype, params)) return conv_bf16_packed_numel(direction, w, params);
+  if (bf16_pays(w, dtype, params)) return conv_bf16_packed_numel(direction, w, params);
   const WinogradPass pass = forward_pass(direction);
   if (winograd_pays(pass, w, params)) return winograd_packed_numel(pass, w, dtype, params);
   if (!use_products(w, params)) return 0;
@@ -61,7 +61,7 @@ std::int64_t packed_numel(D direction, const Shape& w, DType dtype, const Conv2d
 void pack_weight(const Exec& exec, D direction, ConstView w, const Conv2dParams& params,
                  View packed) {
   const WinogradPass pass = forward_pass(direction);
-  if (bf16_pays(direction, w.shape, packed.dtype, params)) {
+  if (bf16_pays(w.shape, packed.dtype, params)) {
     conv_bf16_pack(exec, direction, w, params, packed);
   } else if (winograd_pays(pass, w.shape, params)) {
     winograd_pack(exec, pass, w, params, packed);
@@ -81,7 +81,7 @@ void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeigh
     return;
   }
   const WinogradPass pass = forward_pass(direction);
-  if (bf16_pays(direction, shape, y.dtype, params)) {
+  if (bf16_pays(shape, y.dtype, params)) {
     conv_bf16_product(exec, direction, x, shape, w.packed, e, params, y);
   } else if (winograd_pays(pass, shape, params)) {
     winograd_product(exec, pass, x, shape, w.packed, e, params, y);

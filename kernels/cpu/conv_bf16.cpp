@@ -190,11 +190,9 @@ void gather_product_bf16(const Exec& exec, GatherDirection direction, ConstView 
 
 }  // namespace
 
-bool bf16_pays(GatherDirection direction, const Shape& weight, DType dtype,
-               const Conv2dParams& params) {
-  return params.bf16 && dtype == DType::f32 && bf16_available() && params.groups == 1 &&
-         weight[3] % 2 == 0 && weight[3] >= 8 && params.stride <= 4 &&
-         (direction == GatherDirection::small_to_big || weight[0] >= 1);
+bool bf16_pays(const Shape& weight, DType dtype, const Conv2dParams& params) {
+  return params.bf16 && dtype == DType::f32 && params.groups == 1 && weight[3] >= 16 &&
+         weight[3] % 2 == 0 && params.stride <= 4 && bf16_available();
 }
 
 std::int64_t conv_bf16_packed_numel(GatherDirection direction, const Shape& weight,

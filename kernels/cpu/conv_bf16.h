@@ -10,9 +10,9 @@
 namespace akimbo::kernels::cpu {
 
 // Whether the forward pass runs so: the parameters allow it, the CPU can, and the weight is neither
-// grouped nor odd in channels. Depends on the weight and parameters alone, as the packed weight.
-[[nodiscard]] bool bf16_pays(GatherDirection direction, const Shape& weight, DType dtype,
-                             const Conv2dParams& params);
+// grouped nor odd or small in channels. Depends on the weight and parameters alone, as the packed
+// weight does.
+[[nodiscard]] bool bf16_pays(const Shape& weight, DType dtype, const Conv2dParams& params);
 
 // The packed weight holds bf16 in the memory of f32 elements, of which this is the number.
 [[nodiscard]] std::int64_t conv_bf16_packed_numel(GatherDirection direction, const Shape& weight,

@@ -9,6 +9,7 @@
 #include "engine/autograd/node.h"
 #include "engine/core/random.h"
 #include "models/registry.h"
+#include "tests/support/shared_data.h"
 
 namespace akimbo::models {
 namespace {
@@ -68,6 +69,41 @@ TEST(NetworkPlan, GivesWhatTheNetworkGives) {
     }
     EXPECT_EQ(macs, 2 * count_macs(*network, 64, 96)) << name;
     EXPECT_LT(plan.memory().planned_bytes, plan.memory().sum_bytes / 3) << name;
+  }
+}
+
+// Errors of the heatmaps with factors in bf16, as shares of their deviation. Layers are random, so
+// nothing that a training would find in the maps stands out of the rounding.
+TEST(NetworkPlan, InBf16StaysNearF32) {
+  if (!cpu_has_bf16()) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  const ComputeMode mode = compute_mode();
+  std::vector<Json> sections = {{{"name", "pose_resnet"}, {"depth", 18}},
+                                {{"name", "pose_hrnet"}, {"width", 16}}};
+  if (test_support::long_tests()) sections.push_back({{"name", "pose_hrnet"}, {"width", 48}});
+  for (const Json& section : sections) {
+    const auto network = build_network(section, 5);
+    network->init(1);
+    enliven(*network);
+    network->eval();
+    const autograd::NoGrad no_grad;
+    const Tensor x = random_images({1, 128, 96, 3});
+    const Tensor wanted = network->outputs(x).front().second;
+    set_compute_mode({.bf16_inference = true});
+    plan::Plan plan([&](const Tensor& images) { return network->outputs(images); }, x.shape(),
+                    DType::f32, kCpu, network->named_parameters());
+    const Tensor got = plan.run(x).front().second;
+    set_compute_mode(mode);
+    double mean = 0, squares = 0, errors = 0;
+    const auto count = static_cast<double>(wanted.numel());
+    for (const float v : wanted.values<float>()) mean += v / count;
+    for (std::int64_t i = 0; i < wanted.numel(); ++i) {
+      const double w = wanted.values<float>()[i], off = got.values<float>()[i] - w;
+      squares += (w - mean) * (w - mean);
+      errors += off * off;
+    }
+    const double share = std::sqrt(errors / squares);
+    EXPECT_LT(share, 0.04) << section;
+    EXPECT_GT(share, 1e-4) << section << " did not run in bf16";
   }
 }
 

@@ -1,6 +1,7 @@
 // `akimbo bench` as a user sees it. That it is fast is for benchmarks to say.
 #include <gtest/gtest.h>
 
+#include "engine/core/device.h"
 #include "engine/io/json.h"
 #include "tests/support/program.h"
 
@@ -26,14 +27,24 @@ TEST(BenchCommand, GivesTheTimeOfTheNetworkAndOfItsLayers) {
   EXPECT_GT(result.at("profile").at("steps").size(), 20u);
 }
 
+TEST(BenchCommand, TakesBf16OnTheCpuAndSaysWhereItHasNone) {
+  const auto run =
+      run_akimbo({"bench", kConfig, "--repeats", "1", "--device", "cpu", "--precision", "bf16"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(run.out.find("threads, bf16: batch 1"), std::string::npos) << run.out;
+  EXPECT_EQ(run.err.find("no bf16 instructions") == std::string::npos, cpu_has_bf16()) << run.err;
+}
+
 TEST(BenchCommand, RefusesWhatCannotBeMeasured) {
   const auto batch = run_akimbo({"bench", kConfig, "--batch", "0"});
   EXPECT_EQ(batch.exit_code, 2);
   EXPECT_NE(batch.err.find("wanted 1 or more"), std::string::npos) << batch.err;
-  const auto precision =
-      run_akimbo({"bench", kConfig, "--device", "cpu", "--set", "eval.precision=bf16"});
-  EXPECT_EQ(precision.exit_code, 2);
-  EXPECT_NE(precision.err.find("bf16 needs a GPU"), std::string::npos) << precision.err;
+  const auto half = run_akimbo({"bench", kConfig, "--device", "cpu", "--precision", "f16"});
+  EXPECT_EQ(half.exit_code, 2);
+  EXPECT_NE(half.err.find("f16 needs a GPU"), std::string::npos) << half.err;
+  const auto unknown = run_akimbo({"bench", kConfig, "--precision", "bf61"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_NE(unknown.err.find("one of f32, tf32, bf16, f16"), std::string::npos) << unknown.err;
 }
 
 }  // namespace
