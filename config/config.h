@@ -47,6 +47,10 @@ struct DataConfig {
   double box_padding = 1.25;    // the crop's side over the box's
   bool select = false;          // train only on people posed about their box's middle (SELECT_DATA)
   int workers = 0;              // loader threads; 0: chosen from --threads
+  bool scaled_decoding = true;  // warp fast: decode at 1/2 to 1/8 of the size where crops allow
+  int cache_mb = 256;           // decoded pictures kept in memory, in MiB
+  std::string disk_cache;       // a folder to keep decoded pictures in; empty: none
+  double disk_cache_gb = 20;    // their limit there, in GiB
 };
 
 struct AugmentConfig {

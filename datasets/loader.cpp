@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "engine/core/error.h"
+#include "engine/core/stage_times.h"
 #include "kernels/common/parallel.h"
 
 namespace akimbo::datasets {
@@ -104,6 +105,7 @@ struct BatchLoader::Impl {
 
   // ---- by the workers ----
   void work() {
+    mark_background_thread();
     const kernels::SerialScope serial;  // workers are the parallelism; no teams within
     std::unique_lock lock(mutex);
     while (true) {
@@ -184,6 +186,7 @@ bool BatchLoader::has_next() const { return !impl_->queue.empty(); }
 double BatchLoader::waited_seconds() const { return impl_->waited_seconds; }
 
 Batch BatchLoader::next() {
+  const StageTimer timer(Stage::wait);
   Impl& impl = *impl_;
   const auto start = Clock::now();
   std::unique_lock lock(impl.mutex);

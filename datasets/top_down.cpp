@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/error.h"
+#include "engine/core/stage_times.h"
 
 namespace akimbo::datasets {
 namespace {
@@ -70,28 +71,53 @@ std::int64_t TopDownDataset::num_batches(std::int64_t batch_size) const {
 
 ImageCache::Picture TopDownDataset::decode(std::int64_t image_index, int denominator) const {
   const ImageEntry& entry = people_.images[static_cast<std::size_t>(image_index)];
-  return cache_->get({image_index, denominator},
-                     [&] { return images_.read(entry.name, {.scale_denominator = denominator}); });
+  return cache_->get({image_index, denominator}, [&] {
+    const StageTimer timer(Stage::decode);
+    return decode_or_load(entry, denominator);
+  });
+}
+
+Image TopDownDataset::decode_or_load(const ImageEntry& entry, int denominator) const {
+  const ImageDecodeOptions how{.scale_denominator = denominator};
+  if (options_.disk_cache == nullptr) return images_.read(entry.name, how);
+  const std::string name = fmt::format("{}/{}", images_.full_name(entry.name), denominator);
+  const std::uint64_t stamp = images_.stamp(entry.name);
+  if (auto kept = options_.disk_cache->read(name, stamp)) return std::move(*kept);
+  Image image = images_.read(entry.name, how);
+  options_.disk_cache->write(name, stamp, image);
+  return image;
+}
+
+// By the box and the smallest region that augmentation makes of it, not by a single draw, so that
+// the cache serves every epoch. Half bodies may be smaller: they are cut from a picture of full
+// size.
+int TopDownDataset::denominator_for(const PersonRecord& person) const {
+  const std::optional<AugmentOptions>& augment = options_.augment;
+  if (!options_.scaled_decoding || options_.warp != WarpMode::fast ||
+      (augment && augment->half_body_probability > 0)) {
+    return 1;
+  }
+  CenterScale region = person.region;
+  const double least = augment ? 1 - augment->scale_factor : 1;
+  region.scale_x *= least;
+  region.scale_y *= least;
+  return reduction_for(options_.codec.image_to_crop(region));
 }
 
 ImageCache::Picture TopDownDataset::picture(std::int64_t index) const {
   return decode(people_.people.at(static_cast<std::size_t>(index)).image_index, 1);
 }
 
-// In the fast mode a picture is decoded no larger than the crop needs; which factor depends on the
-// box alone, not on the augmentation, so that the cache serves every epoch.
 TopDownDataset::Picture TopDownDataset::picture_of(const PersonRecord& person) const {
   const ImageEntry& entry = people_.images[static_cast<std::size_t>(person.image_index)];
-  if (options_.warp == WarpMode::fast) {
-    const int d = reduction_for(options_.codec.image_to_crop(person.region));
-    if (d > 1) {
-      auto image = decode(person.image_index, d);
-      const ImageSize full = full_size(images_, entry);
-      // Formats that cannot be reduced, and files whose size is not as annotated, come in full.
-      if (image->width == reduced_side(full.width, d) &&
-          image->height == reduced_side(full.height, d)) {
-        return {std::move(image), d, full.width};
-      }
+  const int d = denominator_for(person);
+  if (d > 1) {
+    auto image = decode(person.image_index, d);
+    const ImageSize full = full_size(images_, entry);
+    // Formats that cannot be reduced, and files whose size is not as annotated, come in full.
+    if (image->width == reduced_side(full.width, d) &&
+        image->height == reduced_side(full.height, d)) {
+      return {std::move(image), d, full.width};
     }
   }
   auto image = decode(person.image_index, 1);
@@ -105,6 +131,18 @@ SampleMeta TopDownDataset::make_sample(std::int64_t index, std::int64_t epoch,
   RandomStream random(options_.seed ^ kAugmentStream, static_cast<std::uint64_t>(epoch),
                       static_cast<std::uint64_t>(index));
   return make_sample(index, draw_augmentation(random), slot);
+}
+
+void TopDownDataset::fill_input(const Picture& picture, const Affine& affine, bool mirrored,
+                                std::span<float> slot) const {
+  const StageTimer timer(Stage::crop);
+  if (picture.denominator == 1) {
+    cropper_.crop(*picture.image, affine, mirrored, slot);
+  } else {
+    const int mirror_width = mirrored ? picture.full_width : 0;
+    cropper_.crop(*picture.image, affine_for_reduced(affine, picture.denominator, mirror_width),
+                  false, slot);
+  }
 }
 
 SampleMeta TopDownDataset::make_sample(std::int64_t index, const std::optional<AugmentDraws>& draws,
@@ -128,13 +166,8 @@ SampleMeta TopDownDataset::make_sample(std::int64_t index, const std::optional<A
       draws ? augment(person, *draws, options_.augment.value_or(AugmentOptions{}), context)
             : plan_of(person);
   const Affine affine = options_.codec.image_to_crop(plan.region, plan.rotation_deg);
-  if (picture.denominator == 1) {
-    cropper_.crop(*picture.image, affine, plan.mirrored, slot.input);
-  } else {
-    const int mirror_width = plan.mirrored ? picture.full_width : 0;
-    cropper_.crop(*picture.image, affine_for_reduced(affine, picture.denominator, mirror_width),
-                  false, slot.input);
-  }
+  fill_input(picture, affine, plan.mirrored, slot.input);
+  const StageTimer timer(Stage::target);
   for (std::size_t k = 0; k < plan.joints.size(); ++k) slot.weight[k] = plan.joints[k].visible;
   encode_heatmaps(options_.codec, crop_joints(plan, affine), slot.weight, slot.target,
                   options_.use_keypoint_weights ? std::span<const float>(skeleton_.weights)

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "datasets/disk_cache.h"
 #include "datasets/image_cache.h"
 #include "datasets/people.h"
 #include "datasets/readers/image_source.h"
@@ -28,7 +29,11 @@ struct TopDownOptions {
   std::optional<AugmentOptions> augment;  // absent: samples as they are
   bool use_keypoint_weights = false;      // multiply target weights by the skeleton's
   std::uint64_t seed = 0;
-  std::int64_t cache_bytes = std::int64_t{256} << 20;  // for decoded pictures
+  // In the fast mode: decode a picture at 1/2, 1/4 or 1/8 of its size where every crop that may be
+  // cut from it still takes no pixel from less than one of the picture's.
+  bool scaled_decoding = true;
+  std::int64_t cache_bytes = std::int64_t{256} << 20;  // for decoded pictures, in memory
+  std::shared_ptr<DiskCache> disk_cache;               // behind that one; null: none
 };
 
 // What is known of a sample beside its tensors.
@@ -82,6 +87,10 @@ class TopDownDataset {
   };
   [[nodiscard]] Picture picture_of(const PersonRecord& person) const;
   [[nodiscard]] ImageCache::Picture decode(std::int64_t image_index, int denominator) const;
+  [[nodiscard]] Image decode_or_load(const ImageEntry& entry, int denominator) const;
+  void fill_input(const Picture& picture, const Affine& affine, bool mirrored,
+                  std::span<float> slot) const;
+  [[nodiscard]] int denominator_for(const PersonRecord& person) const;
 
   PersonSet people_;
   ImageSource images_;

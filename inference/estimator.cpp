@@ -6,6 +6,7 @@
 
 #include "config/parts.h"
 #include "engine/core/error.h"
+#include "engine/core/stage_times.h"
 #include "engine/pose/crop.h"
 #include "inference/top_down.h"
 
@@ -72,6 +73,7 @@ std::vector<Estimator::Pose> Estimator::Parts::estimate(const Image& image,
       Tensor::empty({static_cast<std::int64_t>(boxes.size()), size.height, size.width, 3});
   std::vector<CenterScale> regions;
   for (const BoxXywh& box : boxes) {
+    const StageTimer timer(Stage::crop);
     check_box(box);
     float* row = crops.data<float>() + regions.size() * slot;
     regions.push_back(box_to_center_scale(box, codec.aspect(), model.config.data.box_padding));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/autograd/node.h"
+#include "engine/core/stage_times.h"
 #include "engine/ops/elementwise.h"
 #include "inference/precision.h"
 
@@ -58,6 +59,7 @@ void NetworkRunner::record(Prepared& prepared) {
 }
 
 Tensor NetworkRunner::forward(const Tensor& x) {
+  const StageTimer timer(Stage::network);
   const autograd::NoGrad no_grad;
   use_inference_mode(config_);
   Prepared& prepared = prepare(x.shape());

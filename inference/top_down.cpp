@@ -2,6 +2,7 @@
 
 #include "config/parts.h"
 #include "engine/autograd/node.h"
+#include "engine/core/stage_times.h"
 #include "engine/ops/gather.h"
 #include "engine/pose/heatmap_decode.h"
 
@@ -18,11 +19,14 @@ Tensor TopDown::heatmaps(const Tensor& crops) {
   const Tensor x = crops.to(runner_.device());
   const Tensor maps = runner_.forward(x);
   if (!config_.eval.flip_test) return maps;
-  return average_flipped(maps, runner_.forward(ops::flip(x, 2)), flip_permutation_,
+  const Tensor mirrored = runner_.forward(ops::flip(x, 2));
+  const StageTimer timer(Stage::postprocess);
+  return average_flipped(maps, mirrored, flip_permutation_,
                          config_.eval.shift_heatmap && !make_codec(config_).udp);
 }
 
 Tensor TopDown::keypoints(const Tensor& heatmaps, std::span<const CenterScale> regions) const {
+  const StageTimer timer(Stage::postprocess);
   const HeatmapCodec codec = make_codec(config_);
   std::vector<Affine> matrices;
   for (const CenterScale& region : regions) matrices.push_back(codec.heatmap_to_image(region));

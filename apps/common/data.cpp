@@ -1,6 +1,8 @@
 #include "apps/common/data.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 
 #include "config/parts.h"
 #include "datasets/registry.h"
@@ -18,6 +20,18 @@ int num_workers(const Config& config) {
   return std::max(1, num_threads() / 4);
 }
 
+// One for all sets of the process that keep pictures in the folder, so that the limit holds.
+std::shared_ptr<datasets::DiskCache> disk_cache(const DataConfig& data) {
+  if (data.disk_cache.empty()) return nullptr;
+  static std::map<std::string, std::weak_ptr<datasets::DiskCache>> known;
+  std::weak_ptr<datasets::DiskCache>& place = known[data.disk_cache];
+  if (auto cache = place.lock()) return cache;
+  const auto bytes = static_cast<std::int64_t>(data.disk_cache_gb * (1 << 30));
+  auto cache = std::make_shared<datasets::DiskCache>(data.disk_cache, bytes);
+  place = cache;
+  return cache;
+}
+
 datasets::TopDownOptions sample_options(const Config& config, Use use) {
   const CropOptions crop = crop_options(config);
   datasets::TopDownOptions options{.codec = make_codec(config),
@@ -26,7 +40,10 @@ datasets::TopDownOptions sample_options(const Config& config, Use use) {
                                    .mean = crop.mean,
                                    .deviation = crop.deviation,
                                    .use_keypoint_weights = config.loss.use_keypoint_weights,
-                                   .seed = config.train.seed};
+                                   .seed = config.train.seed,
+                                   .scaled_decoding = config.data.scaled_decoding,
+                                   .cache_bytes = std::int64_t{config.data.cache_mb} << 20,
+                                   .disk_cache = disk_cache(config.data)};
   if (use == Use::train) {
     options.augment =
         datasets::AugmentOptions{.flip = config.augment.flip,

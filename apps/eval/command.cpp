@@ -71,6 +71,7 @@ void report(const Arguments& arguments, const Evaluation& evaluation, const std:
   const Json metrics = evaluation.metrics();
   Json file = metrics;
   file.update(evaluation.scores.details);
+  if (!evaluation.seconds.is_null()) file["seconds"] = evaluation.seconds;
   write_output([&] { io::write_json(fs::path(arguments.out) / "metrics.json", file); });
   for (const Gate& gate : gates) check_gate(gate, metrics);
 }
@@ -126,6 +127,7 @@ int evaluate_model(const Arguments& arguments, Device device, const std::vector<
     make_report(arguments, arguments.source.model, model.config, model.skeleton, *benchmark,
                 datasets::to_coco_results(evaluation->poses), evaluation->scores);
   }
+  fmt::print(stderr, "time: {}\n", evaluation->time);
   report(arguments, *evaluation, fs::path(arguments.source.model).stem(), gates);
   for (const fs::path& path : results) {
     fmt::print("{}: {} poses\n", path.string(), evaluation->poses.size());

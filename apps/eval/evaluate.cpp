@@ -6,6 +6,7 @@
 #include "apps/common/data.h"
 #include "apps/common/heatmap_loss.h"
 #include "apps/common/progress.h"
+#include "apps/common/time_report.h"
 #include "apps/train/average.h"
 #include "engine/autograd/node.h"
 #include "engine/pose/heatmap_decode.h"
@@ -69,11 +70,17 @@ std::optional<Evaluation> evaluate(models::Network& network, Device device, cons
                                    const datasets::TopDownDataset& dataset,
                                    const datasets::Benchmark& benchmark,
                                    const std::function<bool()>& stop) {
+  const TimeReport report;
   std::optional<PassResult> pass = predict_all(network, device, config, dataset, stop);
   if (!pass) return std::nullopt;
   Evaluation evaluation;
-  evaluation.poses = benchmark.finish(std::move(pass->poses));
-  if (benchmark.labelled()) evaluation.scores = benchmark.score(evaluation.poses);
+  {
+    const StageTimer timer(Stage::postprocess);
+    evaluation.poses = benchmark.finish(std::move(pass->poses));
+    if (benchmark.labelled()) evaluation.scores = benchmark.score(evaluation.poses);
+  }
+  evaluation.time = report.line();
+  evaluation.seconds = report.json();
   if (dataset.people().labelled) {
     evaluation.scores.figures.push_back({"loss", pass->loss.mean()});
     evaluation.scores.figures.push_back({"accuracy", pass->accuracy.mean()});

@@ -17,6 +17,8 @@ namespace akimbo::apps {
 struct Evaluation {
   datasets::Scores scores;                     // without figures where the set has no labels
   std::vector<datasets::PredictedPose> poses;  // as reported: rescored, suppressed
+  std::string time;                            // where it went: TimeReport's line and JSON
+  Json seconds;
 
   // The figures by name, as logs and gates take them.
   [[nodiscard]] Json metrics() const;

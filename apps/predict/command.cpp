@@ -7,6 +7,7 @@
 #include "apps/common/progress.h"
 #include "apps/common/run_options.h"
 #include "apps/common/stop_signal.h"
+#include "apps/common/time_report.h"
 #include "apps/predict/inputs.h"
 #include "apps/predict/predictor.h"
 
@@ -111,10 +112,12 @@ int run(const Arguments& arguments) {
   arguments.run.adjust(model.config);
   if (arguments.flip) model.config.eval.flip_test = true;
   prepare_output_folder(options.out);
+  const TimeReport report;
   Predictor predictor(options, std::move(model), device);
   Run run(predictor, inputs);
   const int code = run.go();
   if (code > 128) return code;
+  fmt::print(stderr, "time: {}\n", report.line());
   fmt::print("{}: {} people in {} pictures and {} videos\n", options.out, predictor.num_people(),
              inputs.pictures.size(), inputs.videos.size());
   if (predictor.num_people() == 0 && run.num_bad() == 0) {

@@ -10,6 +10,7 @@
 #include "apps/common/progress.h"
 #include "apps/video/video.h"
 #include "datasets/readers/image_file.h"
+#include "engine/core/stage_times.h"
 #include "engine/io/file.h"
 
 namespace akimbo::apps {
@@ -24,6 +25,13 @@ const Estimator::Pose& origin_of(const datasets::PredictedPose& kept,
   return *std::find_if(poses.begin(), poses.end(), [&](const Estimator::Pose& pose) {
     return pose.keypoints == kept.keypoints;
   });
+}
+
+// Boxes belong to the stored pixels, as annotations do; without any, people want their photos
+// upright.
+Image read_upright(const fs::path& path, bool upright) {
+  const StageTimer timer(Stage::decode);
+  return draw::as_rgb(read_image(path, {.apply_exif_orientation = upright}));
 }
 
 void check_finite(const Estimator::Pose& pose, const fs::path& input) {
@@ -87,16 +95,15 @@ Image Predictor::look_at(const Image& image, const std::vector<ScoredBox>& score
   picture.height = image.height;
   num_people_ += picture.people.size();
   if (!options_.drawings) return {};
+  const StageTimer timer(Stage::output);
   return draw_people(image, poses, picture.people, estimator_.skeleton(), options_.drawing);
 }
 
 void Predictor::picture(const fs::path& path) {
-  // Boxes belong to the stored pixels, as annotations do; without any, people want their photos
-  // upright.
-  const Image image =
-      draw::as_rgb(read_image(path, {.apply_exif_orientation = boxes_.is_whole_picture()}));
+  const Image image = read_upright(path, boxes_.is_whole_picture());
   FoundPicture picture{.input = path, .name = unused_name(path), .image_id = boxes_.image_id(path)};
   const Image drawing = look_at(image, boxes_.boxes_of(path, image), picture);
+  const StageTimer timer(Stage::output);
   for (const auto& writer : writers_) writer->add(picture);
   has_pictures_ = true;
   if (drawing.empty()) return;
@@ -114,7 +121,11 @@ bool Predictor::video(const fs::path& path, const std::function<bool()>& stop) {
   writers.push_back(make_frame_writer(stem.string() + "_frames.json"));
   Progress progress(path.filename(), reader.facts().num_frames, 100);
   std::int64_t done = 0;
-  while (const auto frame = reader.next()) {
+  const auto next_frame = [&] {
+    const StageTimer timer(Stage::decode);
+    return reader.next();
+  };
+  while (const auto frame = next_frame()) {
     if (stop()) return false;
     FoundPicture picture{.input = path,
                          .name = fmt::format("{}_{:012}", name, done),
@@ -122,6 +133,7 @@ bool Predictor::video(const fs::path& path, const std::function<bool()>& stop) {
                          .time_s = std::max(frame->time_s, 0.0)};
     const auto boxes = boxes_.boxes_of_frame(path, done, frame->image);
     const Image drawing = look_at(frame->image, boxes, picture);
+    const StageTimer timer(Stage::output);
     for (const auto& writer : writers) writer->add(picture);
     if (!drawing.empty()) drawn.add(drawing, frame->time_s);
     progress.update(++done);

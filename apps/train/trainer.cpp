@@ -11,6 +11,7 @@
 #include "apps/common/load_weights.h"
 #include "apps/common/output_folder.h"
 #include "apps/common/stop_signal.h"
+#include "apps/common/time_report.h"
 #include "apps/draw/debug_pictures.h"
 #include "apps/eval/evaluate.h"
 #include "apps/train/train_state.h"
@@ -170,6 +171,7 @@ void Trainer::train_epoch() {
   state_.network().train();
   const std::int64_t num_batches = train_set_.num_batches(config_.train.batch_size);
   if (state_.batch >= num_batches) return;  // stopped between the last step and the validation
+  const TimeReport time;
   BatchFeed feed(train_set_, train_order(config_, state_.epoch, state_.batch), options_.device);
   while (state_.batch < num_batches && !stopped()) {
     const auto start = Clock::now();
@@ -186,17 +188,26 @@ void Trainer::train_epoch() {
     const int every = config_.train.save_every;
     if (every > 0 && state_.step % every == 0) save_last();
   }
+  fmt::print(stderr, "epoch {}: {}\n", state_.epoch, time.line());
+  reporter_.event("time", {{"epoch", state_.epoch}, {"seconds", time.json()}});
 }
 
 void Trainer::train_step(const DeviceBatch& batch, BatchFeed& feed, StepReport& report) {
   report.lr = optim::learning_rate_at(make_schedule(config_.train), config_.train.optimizer.lr,
                                       state_.epoch, state_.batch, report.num_batches);
-  step_.run(batch, report.lr);
+  {
+    const StageTimer timer(Stage::network);
+    step_.run(batch, report.lr);
+  }
   // A GPU is at work now: the next batch is made and sent meanwhile.
   const auto start = Clock::now();
   feed.prefetch();
   report.data_seconds += seconds_since(start);
-  record(step_.finish(), batch, report);
+  const auto finish = [this] {
+    const StageTimer timer(Stage::network);
+    return step_.finish();
+  };
+  record(finish(), batch, report);
   ++state_.batch;
   ++state_.step;
 }

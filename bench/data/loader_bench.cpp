@@ -42,12 +42,16 @@ PersonSet make_set(const fs::path& folder) {
   return set;
 }
 
-void load(benchmark::State& state, WarpMode warp, std::int64_t cache_bytes) {
+void load(benchmark::State& state, WarpMode warp, std::int64_t cache_bytes, bool on_disk = false) {
   const fs::path folder = fs::temp_directory_path() / "akimbo_loader_bench";
   PersonSet people = make_set(folder);
-  const TopDownDataset dataset(
-      std::move(people), ImageSource::open(folder), skeleton_by_name("coco"),
-      {.warp = warp, .augment = AugmentOptions{}, .cache_bytes = cache_bytes});
+  const auto disk = std::make_shared<DiskCache>(folder / "cache", std::int64_t{1} << 30);
+  const TopDownDataset dataset(std::move(people), ImageSource::open(folder),
+                               skeleton_by_name("coco"),
+                               {.warp = warp,
+                                .augment = AugmentOptions{},
+                                .cache_bytes = cache_bytes,
+                                .disk_cache = on_disk ? disk : nullptr});
   std::int64_t epoch = 0;
   for (auto _ : state) {
     BatchLoader loader(dataset,
@@ -60,6 +64,7 @@ void load(benchmark::State& state, WarpMode warp, std::int64_t cache_bytes) {
 
 BENCHMARK_CAPTURE(load, opencv_decoding, WarpMode::opencv, 0)->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(load, fast_decoding, WarpMode::fast, 0)->MeasureProcessCPUTime();
+BENCHMARK_CAPTURE(load, fast_from_disk_cache, WarpMode::fast, 0, true)->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(load, opencv_cached, WarpMode::opencv, 1 << 28)->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(load, fast_cached, WarpMode::fast, 1 << 28)->MeasureProcessCPUTime();
 

@@ -2,6 +2,7 @@
 
 #include "datasets/readers/zip_archive.h"
 #include "engine/core/error.h"
+#include "engine/core/hash.h"
 #include "engine/io/file.h"
 
 namespace akimbo::datasets {
@@ -60,6 +61,15 @@ ImageSource ImageSource::open(const fs::path& location) {
 std::string ImageSource::full_name(const std::string& name) const {
   const std::string inner = (folder_ / name).string();
   return archive_ == nullptr ? inner : archive_->path().string() + "@/" + inner;
+}
+
+std::uint64_t ImageSource::stamp(const std::string& name) const {
+  const fs::path file = archive_ == nullptr ? folder_ / name : archive_->path();
+  std::error_code ignored;  // a missing file says so when it is read
+  const std::uint64_t facts[] = {
+      fs::file_size(file, ignored),
+      static_cast<std::uint64_t>(fs::last_write_time(file, ignored).time_since_epoch().count())};
+  return hash_bytes({reinterpret_cast<const char*>(facts), sizeof facts});
 }
 
 std::string ImageSource::read_bytes(const std::string& name) const {

@@ -1,6 +1,7 @@
 // Where the pictures of a set lie: a folder, or a zip archive.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -23,6 +24,9 @@ class ImageSource {
   // The encoded bytes of a picture, and the picture. Throw FileError that names it.
   [[nodiscard]] std::string read_bytes(const std::string& name) const;
   [[nodiscard]] Image read(const std::string& name, const ImageDecodeOptions& options = {}) const;
+  // A number that changes when the picture's file, or the archive that it is in, does: of its size
+  // and time.
+  [[nodiscard]] std::uint64_t stamp(const std::string& name) const;
   // How messages name a picture: its path, or "archive.zip@/name".
   [[nodiscard]] std::string full_name(const std::string& name) const;
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -33,7 +34,7 @@ class Descriptor {
 
 [[noreturn]] void throw_errno(const char* what, const std::filesystem::path& path) {
   const int code = errno;
-  const char* remedy = code == ENOSPC || code == EDQUOT ? "; free some space and run again"
+  const char* remedy = code == ENOSPC || code == EDQUOT  ? "; free some space and run again"
                        : code == EACCES || code == EROFS ? "; choose a folder that you may write to"
                                                          : "";
   throw_error<FileError>("[file] cannot {} {}: {}{}", what, path.string(), std::strerror(code),
@@ -111,15 +112,18 @@ void RandomAccessFile::read_at(std::uint64_t offset, void* data, std::size_t byt
 }
 
 void write_file_atomic(const std::filesystem::path& path,
-                       const std::function<void(const WriteBytes&)>& write) {
-  const std::filesystem::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
+                       const std::function<void(const WriteBytes&)>& write, Durability durability) {
+  static std::atomic<unsigned> count{0};  // two threads may write one file
+  const std::filesystem::path temporary =
+      path.string() + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
   Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (file.get() < 0) throw_errno("write", path);
   try {
     write([&](const void* data, std::size_t bytes) {
       write_all(file.get(), static_cast<const char*>(data), bytes, path);
     });
-    if (::fsync(file.get()) != 0 && errno != EINVAL) throw_errno("write", path);
+    const bool sync = durability == Durability::synced;
+    if (sync && ::fsync(file.get()) != 0 && errno != EINVAL) throw_errno("write", path);
     if (file.close() != 0) throw_errno("write", path);
     if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("write", path);
   } catch (...) {

@@ -36,10 +36,15 @@ class RandomAccessFile {
 // Receives bytes in order; throws FileError when the disk is full.
 using WriteBytes = std::function<void(const void* data, std::size_t bytes)>;
 
-// Writes PATH.tmp-PID beside the target through `write`, syncs, renames over the target. On any
+// unsynced: a loss of power soon after may leave an empty or wrong file under the name; for what
+// can be made again and is checked when read.
+enum class Durability { synced, unsynced };
+
+// Writes PATH.tmp-PID-N beside the target through `write`, syncs, renames over the target. On any
 // failure the temporary file is removed, the target is as it was, and FileError says why.
 void write_file_atomic(const std::filesystem::path& path,
-                       const std::function<void(const WriteBytes&)>& write);
+                       const std::function<void(const WriteBytes&)>& write,
+                       Durability durability = Durability::synced);
 void write_file_atomic(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace akimbo::io

@@ -13,6 +13,7 @@
 #include "apps/convert/state_dict.h"
 #include "apps/convert/torch_write.h"
 #include "apps/convert/training_state.h"
+#include "config/parts.h"
 #include "datasets/meta.h"
 #include "engine/core/error.h"
 #include "engine/io/file.h"

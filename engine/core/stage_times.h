@@ -1,0 +1,44 @@
+// Where the time of a run goes: seconds spent in each stage of the way from a file to a score, by
+// all threads of the process together. Programs report the differences (apps/common/time_report.h).
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+
+namespace akimbo {
+
+// decode: reading and decoding pictures; crop: warping and normalising; target: heatmaps to learn;
+// wait: for a batch that data threads have not finished. The network's time on a GPU ends with the
+// launch; what remains is waited for by the stage behind it.
+enum class Stage { decode, crop, target, wait, network, postprocess, output };
+inline constexpr std::size_t kNumStages = 7;
+
+struct StageSeconds {
+  std::array<double, kNumStages> foreground{};  // by threads that a run's time is made of
+  std::array<double, kNumStages> background{};  // by data threads beside them
+};
+
+// Since the process began.
+[[nodiscard]] StageSeconds stage_seconds();
+
+// Adds the time of its life to a stage, without that of timers within it on the same thread.
+class StageTimer {
+ public:
+  explicit StageTimer(Stage stage);
+  ~StageTimer();
+  StageTimer(const StageTimer&) = delete;
+  StageTimer& operator=(const StageTimer&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Stage stage_;
+  Clock::time_point begin_;
+  Clock::duration inner_{};  // of timers within
+  StageTimer* outer_;
+};
+
+// This thread's stages count as background from now on.
+void mark_background_thread();
+
+}  // namespace akimbo
