@@ -50,6 +50,19 @@ using HeatmapDecode = void(const Exec&, ConstView x, const HeatmapDecodeParams&,
 // Moves peaks [N,K,3] already found in maps x [N,H,W,K] a quarter of a cell as above, in place.
 using HeatmapRefine = void(const Exec&, ConstView x, View peaks);
 
+struct HeatmapDarkParams {
+  std::span<const float> taps;  // of the smoothing, in host memory: odd, 3 to kMaxDarkTaps
+};
+inline constexpr int kMaxDarkTaps = 63;
+// Moves peaks f32 [N,K,3] in whole cells of maps x [N,H,W,K] (f32, on CUDA also bf16 or f16), in
+// place, to the top of a Gaussian fitted around them (Zhang et al., CVPR 2020, equations 4 to 9):
+// the map is smoothed along x, then y (0 outside), multiplied so that its maximum is the old one,
+// and one Newton step is taken on its logarithm l (of values of at least 1e-10):
+//   d = -inverse(Hessian) gradient, by differences: l_x = (l(1,0) - l(-1,0)) / 2,
+//   l_xx = (l(2,0) - 2 l(0,0) + l(-2,0)) / 4, l_xy = (l(1,1) - l(-1,1) - l(1,-1) + l(-1,-1)) / 4.
+// Peaks within two cells of the border, and those without a maximum there, stay.
+using HeatmapDark = void(const Exec&, ConstView x, const HeatmapDarkParams&, View peaks);
+
 struct FlipParams {
   // Keypoint k of the picture is keypoint permutation[k] of the mirrored one; [K], in host memory.
   std::span<const int> permutation;
@@ -84,6 +97,7 @@ using HeatmapEncode = void(const Exec&, ConstView joints, const HeatmapEncodePar
   HeatmapPeaks heatmap_peaks;                 \
   HeatmapDecode heatmap_decode;               \
   HeatmapRefine heatmap_refine;               \
+  HeatmapDark heatmap_dark;                   \
   HeatmapUnflip heatmap_unflip;               \
   HeatmapEncode heatmap_encode;
 

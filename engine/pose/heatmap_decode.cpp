@@ -114,9 +114,9 @@ Tensor peaks_to_image(const Tensor& peaks, std::span<const Affine> matrices) {
 Tensor decode_heatmaps(const Tensor& heatmaps, std::span<const Affine> matrices,
                        const DecodeOptions& options) {
   const bool dark = options.dark_kernel > 0;
-  Tensor peaks = decode("decode_heatmaps", heatmaps, options.quarter_offset && !dark);
+  Tensor peaks = decode_on_device("decode_heatmaps", heatmaps, options.quarter_offset && !dark);
   if (dark) refine_dark(heatmaps, peaks, options.dark_kernel);
-  return peaks_to_image(peaks, matrices);
+  return peaks_to_image(peaks.to(kCpu), matrices);
 }
 
 Tensor unflip_heatmaps(const Tensor& mirrored, std::span<const int> flip_permutation, bool shift) {

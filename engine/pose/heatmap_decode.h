@@ -34,8 +34,8 @@ void refine_quarter_offset(const Tensor& heatmaps, Tensor& peaks);
 // "distribution-aware" decoding (Zhang et al., CVPR 2020, equations 4 to 9). The map is smoothed
 // with a Gaussian kernel [kernel, kernel] (0 outside the map; the sigma that OpenCV takes for that
 // size, 2 for 11) and brought back to its maximum, then one Newton step is taken on its logarithm.
-// Peaks within two cells of the border, and those where the map has no maximum, stay. f32 on the
-// CPU.
+// Peaks within two cells of the border, and those where the map has no maximum, stay. Computed on
+// the heatmaps' device; an odd kernel of 3 to 63.
 void refine_dark(const Tensor& heatmaps, Tensor& peaks, int kernel = 11);
 
 struct DecodeOptions {

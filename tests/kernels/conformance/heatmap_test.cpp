@@ -249,6 +249,97 @@ TEST_P(Heatmap, DecodeAndRefine) {
   }
 }
 
+// ---- distribution-aware refinement ----
+
+// A map of one keypoint, and the formula of kernels/heatmap.h on it in double.
+class DarkMap {
+ public:
+  DarkMap(const Values& x, std::int64_t n, std::int64_t k) : h_(x.shape[1]), w_(x.shape[2]) {
+    for (std::int64_t i = 0; i < h_ * w_; ++i) at_.push_back(x[(n * h_ * w_ + i) * x.shape[3] + k]);
+  }
+  void refine(const std::vector<float>& taps, double& x, double& y) {
+    const double before = *std::max_element(at_.begin(), at_.end());
+    smooth(taps, 0, 1);
+    smooth(taps, 1, 0);
+    const double after = *std::max_element(at_.begin(), at_.end());
+    const auto i = static_cast<std::int64_t>(x), j = static_cast<std::int64_t>(y);
+    if (i < 2 || i >= w_ - 2 || j < 2 || j >= h_ - 2) return;
+    const auto l = [&](std::int64_t dy, std::int64_t dx) {
+      const double factor = after > 0 ? before / after : 1;
+      return std::log(std::max(at_[index(j + dy, i + dx)] * factor, 1e-10));
+    };
+    const double gx = (l(0, 1) - l(0, -1)) / 2, gy = (l(1, 0) - l(-1, 0)) / 2;
+    const double xx = (l(0, 2) - 2 * l(0, 0) + l(0, -2)) / 4;
+    const double yy = (l(2, 0) - 2 * l(0, 0) + l(-2, 0)) / 4;
+    const double xy = (l(1, 1) - l(-1, 1) - l(1, -1) + l(-1, -1)) / 4;
+    const double determinant = xx * yy - xy * xy;
+    if (!(determinant > 0) || !(xx < 0)) return;
+    x -= (yy * gx - xy * gy) / determinant;
+    y -= (xx * gy - xy * gx) / determinant;
+  }
+
+ private:
+  [[nodiscard]] std::size_t index(std::int64_t y, std::int64_t x) const {
+    return static_cast<std::size_t>(y * w_ + x);
+  }
+  void smooth(const std::vector<float>& taps, std::int64_t step_y, std::int64_t step_x) {
+    const std::vector<double> from = at_;
+    const auto reach = static_cast<std::int64_t>(taps.size() / 2);
+    for (std::int64_t y = 0; y < h_; ++y) {
+      for (std::int64_t x = 0; x < w_; ++x) {
+        double sum = 0;
+        for (std::int64_t t = -reach; t <= reach; ++t) {
+          const std::int64_t v = y + t * step_y, u = x + t * step_x;
+          if (v < 0 || u < 0 || v >= h_ || u >= w_) continue;
+          sum += double{taps[static_cast<std::size_t>(t + reach)]} * from[index(v, u)];
+        }
+        at_[index(y, x)] = sum;
+      }
+    }
+  }
+
+  std::int64_t h_, w_;
+  std::vector<double> at_;
+};
+
+// Gaussians between cells, some next to the border; the last keypoint's map is flat.
+Values bumps(const Shape& shape, DType dtype) {
+  Values x = random_values(shape, 31, dtype, 0, 0.01);
+  const Values middles = random_values({shape[0], shape[3], 2}, 32, DType::f64, 0, 1);
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    const std::int64_t k = i % shape[3], cell = i / shape[3] % (shape[1] * shape[2]);
+    const std::int64_t map = i / (shape[1] * shape[2] * shape[3]) * shape[3] + k;
+    const double dx = static_cast<double>(cell % shape[2]) - middles[2 * map] * (shape[2] - 1);
+    const double dy = static_cast<double>(cell / shape[2]) - middles[2 * map + 1] * (shape[1] - 1);
+    const double value = k == shape[3] - 1 ? 0.5 : x[i] + std::exp(-(dx * dx + dy * dy) / 8);
+    x[i] = rounded(value, dtype);
+  }
+  return x;
+}
+
+// Values of the smoothed map are off by some 25 roundings, their logarithms by 1.5e-6; divided by
+// second differences of -1/4 (sigma 2) that is 1e-5 of a cell.
+TEST_P(Heatmap, Dark) {
+  const std::vector<float> taps{0.05f, 0.1f, 0.2f, 0.3f, 0.2f, 0.1f, 0.05f};
+  for (const DType dtype : dtypes()) {
+    if (dtype == DType::f64) continue;
+    for (const Shape& shape : {Shape{2, 16, 13, 5}, Shape{1, 5, 40, 3}, Shape{1, 3, 1, 2}}) {
+      const Values x = bumps(shape, dtype);
+      Values wanted = decoded(x, false);
+      const DeviceTensor dx(provider(), x, dtype), dpeaks(provider(), wanted, DType::f32);
+      AKIMBO_PROVIDED(heatmap_dark)(exec(), dx.view(), {.taps = taps}, dpeaks.view());
+      for (std::int64_t map = 0; map < shape[0] * shape[3]; ++map) {
+        DarkMap(x, map / shape[3], map % shape[3])
+            .refine(taps, wanted[3 * map], wanted[3 * map + 1]);
+      }
+      expect_close(dpeaks.read(), wanted, 1e-4, label(shape, dtype));
+    }
+  }
+  const DeviceTensor none(provider(), filled({0, 4, 4, 3}, 0), DType::f32);
+  const DeviceTensor no_peaks(provider(), filled({0, 3, 3}, 0), DType::f32);
+  AKIMBO_PROVIDED(heatmap_dark)(exec(), none.view(), {.taps = taps}, no_peaks.view());
+}
+
 // ---- peaks ----
 
 struct Peaks {
