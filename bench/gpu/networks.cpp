@@ -1,6 +1,6 @@
 // Whole networks on random weights and pictures: latency of one image, throughput of batches,
-// training steps; each as it comes from the host and replayed as a graph. The difference is the
-// time lost to launches.
+// training steps; each as it comes from the host and replayed as a graph (inference: of a plan).
+// The difference is the time lost to launches, and for inference what the plan fuses.
 #include <cmath>
 #include <memory>
 
@@ -11,6 +11,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/loss.h"
 #include "engine/optim/optimizer.h"
+#include "engine/plan/plan.h"
 #include "models/estimators/pose_hrnet.h"
 #include "models/estimators/pose_resnet.h"
 
@@ -100,7 +101,15 @@ void run_inference(Run& run, const std::string& section, const NetworkCase& n,
     const autograd::NoGrad no_grad;
     (void)forward(network, inputs.x);
   };
-  add_rows(run, section, label(n, "inference", batch), batch, work, work, {});
+  // As predict and eval run it: steps fused, branches side by side, replayed.
+  const autograd::NoGrad no_grad;
+  plan::Plan plan([&](const Tensor& x) { return network.outputs(x); }, inputs.x.shape(),
+                  DType::bf16, run.device, network.named_parameters());
+  const auto planned = [&] {
+    (void)ops::cast(plan.run(ops::cast(inputs.x, DType::bf16)).front().second, DType::f32);
+  };
+  planned();
+  add_rows(run, section, label(n, "inference", batch), batch, work, planned, {});
 }
 
 void run_training(Run& run, const std::string& section, const NetworkCase& n,
