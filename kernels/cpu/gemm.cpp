@@ -53,6 +53,42 @@ struct TileOutput {
   bool relu;
 };
 
+// What the caches fetch while a tile is summed, a line at a time between the products.
+template <typename T>
+struct TileAhead {
+  const T* const* a;  // the next tile's pointers, like a; or null
+  const T* b;         // the part of B that comes after this one
+  std::int64_t b_numel;
+};
+
+// The sum that a tile takes in one go.
+struct TileSum {
+  std::int64_t taps, first, depth;  // channels [first, first + depth) of each tap
+  std::int64_t step;                // between a channel and the next one in a row of A
+};
+
+constexpr std::int64_t kLineBytes = 64;
+
+template <typename T>
+HWY_INLINE void fetch_lines(const T* from, std::int64_t numel) {
+  constexpr auto kLine = static_cast<std::int64_t>(kLineBytes / sizeof(T));
+  for (std::int64_t i = 0; i < numel; i += kLine) __builtin_prefetch(from + i, 0, 2);
+}
+
+// A tile's rows of y, and of the residual, are short pieces that the processor does not foresee.
+template <int V, class D, typename T = hn::TFromD<D>>
+HWY_INLINE HWY_ATTR void fetch_output(D d, const TileOutput<T>& out) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  unroll<kRows>([&](auto i) AKIMBO_LAMBDA {
+    const T* to = out.y[i] + out.column;
+    unroll<V>([&](auto v) AKIMBO_LAMBDA { __builtin_prefetch(to + v * lanes, 1); });
+    if (out.last && out.residual != nullptr) {
+      const T* from = out.residual + (to - out.y_origin);
+      unroll<V>([&](auto v) AKIMBO_LAMBDA { __builtin_prefetch(from + v * lanes); });
+    }
+  });
+}
+
 // The epilogue of a whole tile, in registers. One branch for each step, not for each vector.
 template <int V, class D, typename T = hn::TFromD<D>>
 HWY_INLINE HWY_ATTR void finish_tile(D d, hn::Vec<D>* sum, const TileOutput<T>& out) {
@@ -104,26 +140,41 @@ HWY_NOINLINE void finish_partial_tile(const T* tile, std::int64_t width, const T
 // a: pointers [taps][kRows]; the sum runs over channels [first, first + depth) of each tap. b:
 // [taps * depth][V * lanes]. Row pointers and accumulators stay in registers.
 template <int V, class D, typename T = hn::TFromD<D>>
-HWY_NOINLINE HWY_ATTR void tile_kernel(D d, const T* const* HWY_RESTRICT a, std::int64_t taps,
-                                       std::int64_t first, std::int64_t depth, std::int64_t step,
-                                       const T* HWY_RESTRICT b, const TileOutput<T>& out) {
+HWY_NOINLINE HWY_ATTR void tile_kernel(D d, const T* const* HWY_RESTRICT a, const TileSum& part,
+                                       const T* HWY_RESTRICT b, const TileAhead<T>& ahead,
+                                       const TileOutput<T>& out) {
   using Vector = hn::Vec<D>;
+  constexpr auto kLine = static_cast<std::int64_t>(kLineBytes / sizeof(T));
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t step = part.step, depth = part.depth;
   Vector sum[kRows * V];
   unroll<kRows * V>([&](auto i) AKIMBO_LAMBDA { sum[i] = hn::Zero(d); });
-  for (std::int64_t tap = 0; tap < taps; ++tap, a += kRows) {
+  fetch_output<V>(d, out);
+  const std::int64_t b_share = ahead.b_numel * kLine / std::max<std::int64_t>(1, part.taps * depth);
+  const T* b_ahead = ahead.b;
+  for (std::int64_t tap = 0; tap < part.taps; ++tap, a += kRows) {
     const T* HWY_RESTRICT row[kRows];
-    unroll<kRows>([&](auto i) AKIMBO_LAMBDA { row[i] = a[i] + first * step; });
+    unroll<kRows>([&](auto i) AKIMBO_LAMBDA { row[i] = a[i] + part.first * step; });
     std::int64_t at = 0;
-    for (std::int64_t c = 0; c < depth; ++c, at += step, b += V * lanes) {
-      Vector columns[V];
-      unroll<V>([&](auto v) AKIMBO_LAMBDA { columns[v] = hn::Load(d, b + v * lanes); });
-      unroll<kRows>([&](auto i) AKIMBO_LAMBDA {
-        const Vector value = hn::Set(d, row[i][at]);
-        unroll<V>([&](auto v) AKIMBO_LAMBDA {
-          sum[i * V + v] = hn::MulAdd(value, columns[v], sum[i * V + v]);
+    for (std::int64_t begin = 0; begin < depth; begin += kLine) {
+      if (ahead.a != nullptr) {
+        unroll<kRows>([&](auto i) AKIMBO_LAMBDA {
+          __builtin_prefetch(ahead.a[tap * kRows + i] + part.first + begin);
         });
-      });
+      }
+      fetch_lines(b_ahead, b_share);
+      b_ahead += b_share;
+      const std::int64_t end = std::min(depth, begin + kLine);
+      for (std::int64_t c = begin; c < end; ++c, at += step, b += V * lanes) {
+        Vector columns[V];
+        unroll<V>([&](auto v) AKIMBO_LAMBDA { columns[v] = hn::Load(d, b + v * lanes); });
+        unroll<kRows>([&](auto i) AKIMBO_LAMBDA {
+          const Vector value = hn::Set(d, row[i][at]);
+          unroll<V>([&](auto v) AKIMBO_LAMBDA {
+            sum[i * V + v] = hn::MulAdd(value, columns[v], sum[i * V + v]);
+          });
+        });
+      }
     }
   }
   if (out.add) {
@@ -138,28 +189,27 @@ HWY_NOINLINE HWY_ATTR void tile_kernel(D d, const T* const* HWY_RESTRICT a, std:
 }
 
 template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE HWY_ATTR void whole_tile(D d, int vectors, const T* const* a, std::int64_t taps,
-                                    std::int64_t first, std::int64_t depth, std::int64_t step,
-                                    const T* b, const TileOutput<T>& out) {
+HWY_INLINE HWY_ATTR void whole_tile(D d, int vectors, const T* const* a, const TileSum& part,
+                                    const T* b, const TileAhead<T>& ahead,
+                                    const TileOutput<T>& out) {
   if constexpr (kPanelVectors == 4) {
-    if (vectors == 4) return tile_kernel<4>(d, a, taps, first, depth, step, b, out);
-    if (vectors == 3) return tile_kernel<3>(d, a, taps, first, depth, step, b, out);
+    if (vectors == 4) return tile_kernel<4>(d, a, part, b, ahead, out);
+    if (vectors == 3) return tile_kernel<3>(d, a, part, b, ahead, out);
   }
-  if (vectors == 2) return tile_kernel<2>(d, a, taps, first, depth, step, b, out);
-  tile_kernel<1>(d, a, taps, first, depth, step, b, out);
+  if (vectors == 2) return tile_kernel<2>(d, a, part, b, ahead, out);
+  tile_kernel<1>(d, a, part, b, ahead, out);
 }
 
 template <class D, typename T = hn::TFromD<D>>
-HWY_ATTR void partial_tile(D d, int vectors, const T* const* a, std::int64_t taps,
-                           std::int64_t first, std::int64_t depth, std::int64_t step, const T* b,
-                           const TileOutput<T>& out) {
+HWY_ATTR void partial_tile(D d, int vectors, const T* const* a, const TileSum& part, const T* b,
+                           const TileAhead<T>& ahead, const TileOutput<T>& out) {
   const std::int64_t width = vectors * static_cast<std::int64_t>(hn::Lanes(d));
   HWY_ALIGN T buffer[kRows * kPanelVectors * hn::MaxLanes(d)];
   T* rows[kRows];
   for (int i = 0; i < kRows; ++i) rows[i] = buffer + i * width;
   TileOutput<T> whole{};
   whole.y = rows;
-  whole_tile(d, vectors, a, taps, first, depth, step, b, whole);
+  whole_tile(d, vectors, a, part, b, ahead, whole);
   finish_partial_tile(buffer, width, out);
 }
 
@@ -196,6 +246,7 @@ HWY_ATTR void panel_product(D d, const GemmBlock<T>& block, const std::vector<Pa
   constexpr std::int64_t kGroupDepth = 512;
   const std::int64_t width = vectors * static_cast<std::int64_t>(hn::Lanes(d));
   const T* panel = block.b + out.column * block.taps * block.channels;
+  const std::int64_t tiles = (block.rows + kRows - 1) / kRows;
   std::size_t begin = 0;
   while (begin < parts.size()) {
     std::size_t end = begin;
@@ -204,19 +255,28 @@ HWY_ATTR void panel_product(D d, const GemmBlock<T>& block, const std::vector<Pa
       depth += parts[end].taps * parts[end].depth;
       ++end;
     } while (end < parts.size() && depth + parts[end].taps * parts[end].depth <= kGroupDepth);
-    for (std::int64_t row = 0; row < block.rows; row += kRows) {
-      out.y = block.y + row;
-      out.rows = std::min<std::int64_t>(kRows, block.rows - row);
-      for (std::size_t i = begin; i < end; ++i) {
+    // Each tile fetches its share of the next group, or of the next panel's first, as long as this.
+    const bool more = end < parts.size() || out.column + width < block.column_end;
+    const auto num_products = tiles * static_cast<std::int64_t>(end - begin);
+    const std::int64_t share = more ? depth * width / num_products : 0;
+    const T* b = panel + (parts[begin].tap * block.channels + parts[begin].first) * width;
+    TileAhead<T> ahead{nullptr, b + depth * width, share};
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      out.y = block.y + tile * kRows;
+      out.rows = std::min<std::int64_t>(kRows, block.rows - tile * kRows);
+      for (std::size_t i = begin; i < end; ++i, ahead.b += share) {
         const Part& part = parts[i];
         const T* b = panel + (part.tap * block.channels + part.first) * width;
-        const T* const* a = block.a + row * block.taps + part.tap * kRows;
+        const T* const* a = block.a + tile * kRows * block.taps + part.tap * kRows;
+        const TileSum sum{part.taps, part.first, part.depth, block.a_step};
+        const bool contiguous = block.a_step == 1 && tile + 1 < tiles;
+        ahead.a = contiguous ? a + kRows * block.taps : nullptr;
         out.add = block.accumulate || i > 0;
         out.last = i + 1 == parts.size();
         if (out.rows == kRows && out.columns == width) {
-          whole_tile(d, vectors, a, part.taps, part.first, part.depth, block.a_step, b, out);
+          whole_tile(d, vectors, a, sum, b, ahead, out);
         } else {
-          partial_tile(d, vectors, a, part.taps, part.first, part.depth, block.a_step, b, out);
+          partial_tile(d, vectors, a, sum, b, ahead, out);
         }
       }
     }
