@@ -17,9 +17,13 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_
 
 // F(4,3) makes 16 outputs by 36 products in place of 144, but its weight is 4 times the plain one:
 // beyond 128 x 128 channels that is more than the second-level cache holds, and must be read often
-// to pay. F(2,3) needs 64 products and 1.8 times the weight.
+// to pay. F(2,3) needs 64 products and 1.8 times the weight. Likewise F(4,2), 25 products in place
+// of 64 and 6.3 times the weight, and F(2,2), 36 and 2.3 times.
 WinogradForm form_of(WinogradPass pass, const Shape& weight, const Conv2dParams& params) {
-  if (pass == WinogradPass::conv_transpose) return {2, 2};
+  if (pass == WinogradPass::conv_transpose) {
+    const bool often = params.pixels >= 512 && weight[0] * weight[3] <= 256 * 256;
+    return often ? WinogradForm{4, 2} : WinogradForm{2, 2};
+  }
   const std::int64_t most = params.pixels >= 1024  ? 256 * 256
                             : params.pixels >= 256 ? 192 * 192
                                                    : 128 * 128;

@@ -1,10 +1,10 @@
 // Winograd's minimal filtering (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
 // 2015):
 //   3x3 convolution with stride 1 and its input gradient, F(4x4, 3x3): 36 multiplications per 4x4
-//   outputs in place of 144, or, with many channels, F(2x2, 3x3): 16 per 2x2 outputs in place of 36;
-//   its weight gradient, F(3x3, 4x4): 36 in place of 144 as well;
-//   4x4 transposed convolution with stride 2, padding 1: each of its four phases is a 2x2
-//   convolution, F(2x2, 2x2): 9 in place of 16.
+//   outputs in place of 144, or, with many channels, F(2x2, 3x3): 16 per 2x2 outputs in place of
+//   36; its weight gradient, F(3x3, 4x4): 36 in place of 144 as well; 4x4 transposed convolution
+//   with stride 2, padding 1: each of its four phases is a 2x2 convolution, F(4x4, 2x2): 25 in
+//   place of 64, or F(2x2, 2x2): 9 in place of 16.
 // Rounding errors are a few times those of the direct sum, so it runs only where
 // Conv2dParams::winograd allows it.
 #pragma once

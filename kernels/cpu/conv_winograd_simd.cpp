@@ -1,7 +1,5 @@
-// The matrices are those of Toom and Cook for the points 0, +-1 and infinity (F(2,3)), 0, -1 and
-// infinity (F(2,2)), and 0, +-a, +-b and infinity with a = sqrt(1/2), b = sqrt(2) (F(4,3)). With
-// a b = 1 many coefficients are small powers of two, and rounding errors are about a third of those
-// of the usual points 0, +-1, +-2.
+// Two-dimensional transforms: those of conv_winograd_lines-inl.h down the columns, then along the
+// rows.
 #include "kernels/cpu/conv_winograd_simd.h"
 
 // The same instruction sets as gemm.cpp.
@@ -11,134 +9,12 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#ifndef AKIMBO_CONV_WINOGRAD_ONCE
-#define AKIMBO_CONV_WINOGRAD_ONCE
-namespace akimbo::kernels::cpu {
-
-inline constexpr double kWinogradA = 0.70710678118654752440, kWinogradB = 1.41421356237309504880;
-
-}  // namespace akimbo::kernels::cpu
-#endif
+#include "kernels/cpu/conv_winograd_lines-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace akimbo::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-template <int M, int R, typename V>
-HWY_INLINE HWY_ATTR void input_line(const V* d, V* t) {
-  if constexpr (M == 4) {
-    using D = hn::DFromV<V>;
-    using T = hn::TFromD<D>;
-    const D tag;
-    const V a = hn::Set(tag, T(kWinogradA)), b = hn::Set(tag, T(kWinogradB));
-    const V two = hn::Set(tag, T(2)), half = hn::Set(tag, T(0.5)), c = hn::Set(tag, T(2.5));
-    t[0] = hn::NegMulAdd(c, d[2], hn::Add(d[0], d[4]));
-    const V even_a = hn::NegMulAdd(two, d[2], d[4]), odd_a = hn::NegMulAdd(two, d[1], d[3]);
-    t[1] = hn::MulAdd(a, odd_a, even_a);
-    t[2] = hn::NegMulAdd(a, odd_a, even_a);
-    const V even_b = hn::NegMulAdd(half, d[2], d[4]), odd_b = hn::NegMulAdd(half, d[1], d[3]);
-    t[3] = hn::MulAdd(b, odd_b, even_b);
-    t[4] = hn::NegMulAdd(b, odd_b, even_b);
-    t[5] = hn::NegMulAdd(c, d[3], hn::Add(d[1], d[5]));
-  } else if constexpr (R == 3) {
-    t[0] = hn::Sub(d[0], d[2]);
-    t[1] = hn::Add(d[1], d[2]);
-    t[2] = hn::Sub(d[2], d[1]);
-    t[3] = hn::Sub(d[1], d[3]);
-  } else {
-    t[0] = hn::Sub(d[0], d[1]);
-    t[1] = d[1];
-    t[2] = hn::Sub(d[2], d[1]);
-  }
-}
-
-template <int M, int R, typename V>
-HWY_INLINE HWY_ATTR void output_line(const V* m, V* y) {
-  if constexpr (M == 4) {
-    using D = hn::DFromV<V>;
-    using T = hn::TFromD<D>;
-    const D tag;
-    const V a = hn::Set(tag, T(kWinogradA)), b = hn::Set(tag, T(kWinogradB));
-    const V two = hn::Set(tag, T(2)), half = hn::Set(tag, T(0.5));
-    const V sum_a = hn::Add(m[1], m[2]), sum_b = hn::Add(m[3], m[4]);
-    const V odd_a = hn::Mul(a, hn::Sub(m[1], m[2])), odd_b = hn::Mul(b, hn::Sub(m[3], m[4]));
-    y[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
-    y[1] = hn::Add(odd_a, odd_b);
-    y[2] = hn::MulAdd(half, sum_a, hn::Mul(two, sum_b));
-    y[3] = hn::MulAdd(half, odd_a, hn::MulAdd(two, odd_b, m[5]));
-  } else if constexpr (R == 3) {
-    y[0] = hn::Add(m[0], hn::Add(m[1], m[2]));
-    y[1] = hn::Sub(hn::Sub(m[1], m[2]), m[3]);
-  } else {
-    y[0] = hn::Add(m[0], m[1]);
-    y[1] = hn::Add(m[1], m[2]);
-  }
-}
-
-template <int M, int R, typename V>
-HWY_INLINE HWY_ATTR void weight_line(const V* g, V* t) {
-  using D = hn::DFromV<V>;
-  using T = hn::TFromD<D>;
-  const D tag;
-  const V half = hn::Set(tag, T(0.5));
-  if constexpr (M == 4) {
-    const V two = hn::Set(tag, T(2)), over_a = hn::Set(tag, T(-2.0 / 3)),
-            over_b = hn::Set(tag, T(1.0 / 6));
-    const V even_a = hn::MulAdd(half, g[2], g[0]), even_b = hn::MulAdd(two, g[2], g[0]);
-    const V odd_a = hn::Mul(hn::Set(tag, T(kWinogradA)), g[1]);
-    const V odd_b = hn::Mul(hn::Set(tag, T(kWinogradB)), g[1]);
-    t[0] = g[0];
-    t[1] = hn::Mul(over_a, hn::Add(even_a, odd_a));
-    t[2] = hn::Mul(over_a, hn::Sub(even_a, odd_a));
-    t[3] = hn::Mul(over_b, hn::Add(even_b, odd_b));
-    t[4] = hn::Mul(over_b, hn::Sub(even_b, odd_b));
-    t[5] = g[2];
-  } else if constexpr (R == 3) {
-    const V outer = hn::Add(g[0], g[2]);
-    t[0] = g[0];
-    t[1] = hn::Mul(half, hn::Add(outer, g[1]));
-    t[2] = hn::Mul(half, hn::Sub(outer, g[1]));
-    t[3] = g[2];
-  } else {
-    t[0] = g[0];
-    t[1] = hn::Add(g[0], g[1]);
-    t[2] = g[1];
-  }
-}
-
-// F(3,4) with the points of F(4,3). What weight_line divides by is left to taps_line.
-template <typename V>
-HWY_INLINE HWY_ATTR void gradient_line(const V* g, V* t) {
-  using D = hn::DFromV<V>;
-  using T = hn::TFromD<D>;
-  const D tag;
-  const V half = hn::Set(tag, T(0.5)), two = hn::Set(tag, T(2));
-  const V even_a = hn::MulAdd(half, g[2], g[0]), even_b = hn::MulAdd(two, g[2], g[0]);
-  const V odd_a = hn::Mul(hn::Set(tag, T(kWinogradA)), hn::MulAdd(half, g[3], g[1]));
-  const V odd_b = hn::Mul(hn::Set(tag, T(kWinogradB)), hn::MulAdd(two, g[3], g[1]));
-  t[0] = g[0];
-  t[1] = hn::Add(even_a, odd_a);
-  t[2] = hn::Sub(even_a, odd_a);
-  t[3] = hn::Add(even_b, odd_b);
-  t[4] = hn::Sub(even_b, odd_b);
-  t[5] = g[3];
-}
-
-template <typename V>
-HWY_INLINE HWY_ATTR void taps_line(const V* m, V* y) {
-  using D = hn::DFromV<V>;
-  using T = hn::TFromD<D>;
-  const D tag;
-  const V over_a = hn::Set(tag, T(-2.0 / 3)), over_b = hn::Set(tag, T(1.0 / 6));
-  const V sum_a = hn::Mul(over_a, hn::Add(m[1], m[2]));
-  const V sum_b = hn::Mul(over_b, hn::Add(m[3], m[4]));
-  const V odd_a = hn::Mul(hn::Set(tag, T(-2.0 / 3 * kWinogradA)), hn::Sub(m[1], m[2]));
-  const V odd_b = hn::Mul(hn::Set(tag, T(1.0 / 6 * kWinogradB)), hn::Sub(m[3], m[4]));
-  y[0] = hn::Add(m[0], hn::Add(sum_a, sum_b));
-  y[1] = hn::Add(odd_a, odd_b);
-  y[2] = hn::MulAdd(hn::Set(tag, T(0.5)), sum_a, hn::MulAdd(hn::Set(tag, T(2)), sum_b, m[5]));
-}
 
 template <int M, int R, typename T>
 HWY_ATTR void input_tile(const T* const* pixels, std::int64_t channels, T* v, std::int64_t stride) {
@@ -282,7 +158,10 @@ HWY_ATTR void taps_tile(const T* m, std::int64_t stride, std::int64_t columns, T
 template <typename T>
 HWY_ATTR void input_form(const WinogradForm& form, const T* const* pixels, std::int64_t channels,
                          T* v, std::int64_t stride) {
-  if (form.outputs == 4) return input_tile<4, 3>(pixels, channels, v, stride);
+  if (form.outputs == 4) {
+    return form.taps == 3 ? input_tile<4, 3>(pixels, channels, v, stride)
+                          : input_tile<4, 2>(pixels, channels, v, stride);
+  }
   form.taps == 3 ? input_tile<2, 3>(pixels, channels, v, stride)
                  : input_tile<2, 2>(pixels, channels, v, stride);
 }
@@ -301,7 +180,10 @@ HWY_ATTR void output_block(const T* m, std::int64_t stride, std::int64_t columns
 template <typename T>
 HWY_ATTR void output_form(const WinogradForm& form, const T* m, std::int64_t stride,
                           std::int64_t columns, const WinogradOutput<T>& out) {
-  if (form.outputs == 4) return output_block<4, 3>(m, stride, columns, out);
+  if (form.outputs == 4) {
+    return form.taps == 3 ? output_block<4, 3>(m, stride, columns, out)
+                          : output_block<4, 2>(m, stride, columns, out);
+  }
   form.taps == 3 ? output_block<2, 3>(m, stride, columns, out)
                  : output_block<2, 2>(m, stride, columns, out);
 }
@@ -309,7 +191,10 @@ HWY_ATTR void output_form(const WinogradForm& form, const T* m, std::int64_t str
 template <typename T>
 HWY_ATTR void weight_form(const WinogradForm& form, const T* const* taps, std::int64_t channels,
                           T* u, std::int64_t stride) {
-  if (form.outputs == 4) return weight_tile<4, 3>(taps, channels, u, stride);
+  if (form.outputs == 4) {
+    return form.taps == 3 ? weight_tile<4, 3>(taps, channels, u, stride)
+                          : weight_tile<4, 2>(taps, channels, u, stride);
+  }
   form.taps == 3 ? weight_tile<2, 3>(taps, channels, u, stride)
                  : weight_tile<2, 2>(taps, channels, u, stride);
 }
@@ -336,18 +221,20 @@ void weight_f32(const WinogradForm& form, const float* const* taps, std::int64_t
                 std::int64_t stride) {
   weight_form(form, taps, channels, u, stride);
 }
-void gradient_f32(const float* const* pixels, std::int64_t channels, float* u, std::int64_t stride) {
+void gradient_f32(const float* const* pixels, std::int64_t channels, float* u,
+                  std::int64_t stride) {
   gradient_tile(pixels, channels, u, stride);
 }
 void taps_f32(const float* m, std::int64_t stride, std::int64_t columns, float* taps,
               std::int64_t tap_stride) {
   taps_tile(m, stride, columns, taps, tap_stride);
 }
-void weight_f64(const WinogradForm& form, const double* const* taps, std::int64_t channels, double* u,
-                std::int64_t stride) {
+void weight_f64(const WinogradForm& form, const double* const* taps, std::int64_t channels,
+                double* u, std::int64_t stride) {
   weight_form(form, taps, channels, u, stride);
 }
-void gradient_f64(const double* const* pixels, std::int64_t channels, double* u, std::int64_t stride) {
+void gradient_f64(const double* const* pixels, std::int64_t channels, double* u,
+                  std::int64_t stride) {
   gradient_tile(pixels, channels, u, stride);
 }
 void taps_f64(const double* m, std::int64_t stride, std::int64_t columns, double* taps,
@@ -395,8 +282,8 @@ void winograd_output(const WinogradForm& form, const double* m, std::int64_t str
 }
 
 template <>
-void winograd_weight(const WinogradForm& form, const float* const* taps, std::int64_t channels, float* u,
-                     std::int64_t stride) {
+void winograd_weight(const WinogradForm& form, const float* const* taps, std::int64_t channels,
+                     float* u, std::int64_t stride) {
   HWY_DYNAMIC_DISPATCH(weight_f32)(form, taps, channels, u, stride);
 }
 template <>
@@ -410,8 +297,8 @@ void winograd_taps(const float* m, std::int64_t stride, std::int64_t columns, fl
   HWY_DYNAMIC_DISPATCH(taps_f32)(m, stride, columns, taps, tap_stride);
 }
 template <>
-void winograd_weight(const WinogradForm& form, const double* const* taps, std::int64_t channels, double* u,
-                     std::int64_t stride) {
+void winograd_weight(const WinogradForm& form, const double* const* taps, std::int64_t channels,
+                     double* u, std::int64_t stride) {
   HWY_DYNAMIC_DISPATCH(weight_f64)(form, taps, channels, u, stride);
 }
 template <>

@@ -7,7 +7,8 @@
 namespace akimbo::kernels::cpu {
 
 // F(outputs x outputs, taps x taps): blocks of outputs made from side() x side() pixels by as many
-// multiplications. (4,3), (2,3) and (2,2) exist. Channels and columns are multiples of 16.
+// multiplications. (4,3), (2,3), (4,2) and
+// (2,2) exist. Channels and columns are multiples of 16.
 struct WinogradForm {
   int outputs, taps;
   [[nodiscard]] constexpr int side() const { return outputs + taps - 1; }
