@@ -53,27 +53,12 @@ struct TileOutput {
   bool relu;
 };
 
-// What the caches fetch while a tile is summed, a line at a time between the products.
-template <typename T>
-struct TileAhead {
-  const T* const* a;  // the next tile's pointers, like a; or null
-  const T* b;         // the part of B that comes after this one
-  std::int64_t b_numel;
-};
-
-// The sum that a tile takes in one go.
-struct TileSum {
-  std::int64_t taps, first, depth;  // channels [first, first + depth) of each tap
-  std::int64_t step;                // between a channel and the next one in a row of A
+// Taps [tap, tap + taps) of a sum with channels [first, first + depth) of each.
+struct Part {
+  std::int64_t tap, taps, first, depth;
 };
 
 constexpr std::int64_t kLineBytes = 64;
-
-template <typename T>
-HWY_INLINE void fetch_lines(const T* from, std::int64_t numel) {
-  constexpr auto kLine = static_cast<std::int64_t>(kLineBytes / sizeof(T));
-  for (std::int64_t i = 0; i < numel; i += kLine) __builtin_prefetch(from + i, 0, 2);
-}
 
 // A tile's rows of y, and of the residual, are short pieces that the processor does not foresee.
 template <int V, class D, typename T = hn::TFromD<D>>
@@ -138,32 +123,29 @@ HWY_NOINLINE void finish_partial_tile(const T* tile, std::int64_t width, const T
 }
 
 // a: pointers [taps][kRows]; the sum runs over channels [first, first + depth) of each tap. b:
-// [taps * depth][V * lanes]. Row pointers and accumulators stay in registers.
+// [taps * depth][V * lanes]. Row pointers and accumulators stay in registers. A line of each of the
+// next tile's rows, if there is one, is fetched with every line of this tile's.
 template <int V, class D, typename T = hn::TFromD<D>>
-HWY_NOINLINE HWY_ATTR void tile_kernel(D d, const T* const* HWY_RESTRICT a, const TileSum& part,
-                                       const T* HWY_RESTRICT b, const TileAhead<T>& ahead,
-                                       const TileOutput<T>& out) {
+HWY_NOINLINE HWY_ATTR void tile_kernel(D d, const T* const* HWY_RESTRICT a, const Part& part,
+                                       std::int64_t step, const T* HWY_RESTRICT b,
+                                       const T* const* next_a, const TileOutput<T>& out) {
   using Vector = hn::Vec<D>;
   constexpr auto kLine = static_cast<std::int64_t>(kLineBytes / sizeof(T));
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const std::int64_t step = part.step, depth = part.depth;
+  const std::int64_t depth = part.depth;
   Vector sum[kRows * V];
   unroll<kRows * V>([&](auto i) AKIMBO_LAMBDA { sum[i] = hn::Zero(d); });
   fetch_output<V>(d, out);
-  const std::int64_t b_share = ahead.b_numel * kLine / std::max<std::int64_t>(1, part.taps * depth);
-  const T* b_ahead = ahead.b;
   for (std::int64_t tap = 0; tap < part.taps; ++tap, a += kRows) {
     const T* HWY_RESTRICT row[kRows];
     unroll<kRows>([&](auto i) AKIMBO_LAMBDA { row[i] = a[i] + part.first * step; });
     std::int64_t at = 0;
     for (std::int64_t begin = 0; begin < depth; begin += kLine) {
-      if (ahead.a != nullptr) {
+      if (next_a != nullptr) {
         unroll<kRows>([&](auto i) AKIMBO_LAMBDA {
-          __builtin_prefetch(ahead.a[tap * kRows + i] + part.first + begin);
+          __builtin_prefetch(next_a[tap * kRows + i] + part.first + begin);
         });
       }
-      fetch_lines(b_ahead, b_share);
-      b_ahead += b_share;
       const std::int64_t end = std::min(depth, begin + kLine);
       for (std::int64_t c = begin; c < end; ++c, at += step, b += V * lanes) {
         Vector columns[V];
@@ -189,34 +171,29 @@ HWY_NOINLINE HWY_ATTR void tile_kernel(D d, const T* const* HWY_RESTRICT a, cons
 }
 
 template <class D, typename T = hn::TFromD<D>>
-HWY_INLINE HWY_ATTR void whole_tile(D d, int vectors, const T* const* a, const TileSum& part,
-                                    const T* b, const TileAhead<T>& ahead,
+HWY_INLINE HWY_ATTR void whole_tile(D d, int vectors, const T* const* a, const Part& part,
+                                    std::int64_t step, const T* b, const T* const* next_a,
                                     const TileOutput<T>& out) {
   if constexpr (kPanelVectors == 4) {
-    if (vectors == 4) return tile_kernel<4>(d, a, part, b, ahead, out);
-    if (vectors == 3) return tile_kernel<3>(d, a, part, b, ahead, out);
+    if (vectors == 4) return tile_kernel<4>(d, a, part, step, b, next_a, out);
+    if (vectors == 3) return tile_kernel<3>(d, a, part, step, b, next_a, out);
   }
-  if (vectors == 2) return tile_kernel<2>(d, a, part, b, ahead, out);
-  tile_kernel<1>(d, a, part, b, ahead, out);
+  if (vectors == 2) return tile_kernel<2>(d, a, part, step, b, next_a, out);
+  tile_kernel<1>(d, a, part, step, b, next_a, out);
 }
 
 template <class D, typename T = hn::TFromD<D>>
-HWY_ATTR void partial_tile(D d, int vectors, const T* const* a, const TileSum& part, const T* b,
-                           const TileAhead<T>& ahead, const TileOutput<T>& out) {
+HWY_ATTR void partial_tile(D d, int vectors, const T* const* a, const Part& part, std::int64_t step,
+                           const T* b, const T* const* next_a, const TileOutput<T>& out) {
   const std::int64_t width = vectors * static_cast<std::int64_t>(hn::Lanes(d));
   HWY_ALIGN T buffer[kRows * kPanelVectors * hn::MaxLanes(d)];
   T* rows[kRows];
   for (int i = 0; i < kRows; ++i) rows[i] = buffer + i * width;
   TileOutput<T> whole{};
   whole.y = rows;
-  whole_tile(d, vectors, a, part, b, ahead, whole);
+  whole_tile(d, vectors, a, part, step, b, next_a, whole);
   finish_partial_tile(buffer, width, out);
 }
-
-// Taps [tap, tap + taps) of a sum with channels [first, first + depth) of each.
-struct Part {
-  std::int64_t tap, taps, first, depth;
-};
 
 // Whole taps together, or one tap's channels in equal shares. A sum over nothing has one empty
 // part.
@@ -255,28 +232,21 @@ HWY_ATTR void panel_product(D d, const GemmBlock<T>& block, const std::vector<Pa
       depth += parts[end].taps * parts[end].depth;
       ++end;
     } while (end < parts.size() && depth + parts[end].taps * parts[end].depth <= kGroupDepth);
-    // Each tile fetches its share of the next group, or of the next panel's first, as long as this.
-    const bool more = end < parts.size() || out.column + width < block.column_end;
-    const auto num_products = tiles * static_cast<std::int64_t>(end - begin);
-    const std::int64_t share = more ? depth * width / num_products : 0;
-    const T* b = panel + (parts[begin].tap * block.channels + parts[begin].first) * width;
-    TileAhead<T> ahead{nullptr, b + depth * width, share};
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
       out.y = block.y + tile * kRows;
       out.rows = std::min<std::int64_t>(kRows, block.rows - tile * kRows);
-      for (std::size_t i = begin; i < end; ++i, ahead.b += share) {
+      for (std::size_t i = begin; i < end; ++i) {
         const Part& part = parts[i];
         const T* b = panel + (part.tap * block.channels + part.first) * width;
         const T* const* a = block.a + tile * kRows * block.taps + part.tap * kRows;
-        const TileSum sum{part.taps, part.first, part.depth, block.a_step};
         const bool contiguous = block.a_step == 1 && tile + 1 < tiles;
-        ahead.a = contiguous ? a + kRows * block.taps : nullptr;
+        const T* const* next_a = contiguous ? a + kRows * block.taps : nullptr;
         out.add = block.accumulate || i > 0;
         out.last = i + 1 == parts.size();
         if (out.rows == kRows && out.columns == width) {
-          whole_tile(d, vectors, a, sum, b, ahead, out);
+          whole_tile(d, vectors, a, part, block.a_step, b, next_a, out);
         } else {
-          partial_tile(d, vectors, a, sum, b, ahead, out);
+          partial_tile(d, vectors, a, part, block.a_step, b, next_a, out);
         }
       }
     }
