@@ -1,6 +1,9 @@
 #include "apps/common/data.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <map>
 #include <memory>
 
@@ -103,6 +106,12 @@ datasets::BatchOrder train_order(const Config& config, std::int64_t epoch,
 
 datasets::BatchOrder eval_order(const Config& config) {
   return {.batch_size = config.eval.batch_size, .workers = num_workers(config)};
+}
+
+void print_cache_problem(const datasets::TopDownDataset& dataset) {
+  const auto& cache = dataset.options().disk_cache;
+  if (cache == nullptr || cache->problem().empty()) return;
+  fmt::print(stderr, "data.disk_cache: nothing more is kept there: {}\n", cache->problem());
 }
 
 datasets::SuppressionOptions suppression_options(const EvalConfig& config) {

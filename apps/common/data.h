@@ -31,6 +31,9 @@ enum class Use { train, evaluate };
 // All samples in the order of the set.
 [[nodiscard]] datasets::BatchOrder eval_order(const Config& config);
 
+// Tells the user on stderr when the disk cache of the set could not be written to.
+void print_cache_problem(const datasets::TopDownDataset& dataset);
+
 // How answers for one person are told from those for several.
 [[nodiscard]] datasets::SuppressionOptions suppression_options(const EvalConfig& config);
 

@@ -79,6 +79,7 @@ std::optional<Evaluation> evaluate(models::Network& network, Device device, cons
     evaluation.poses = benchmark.finish(std::move(pass->poses));
     if (benchmark.labelled()) evaluation.scores = benchmark.score(evaluation.poses);
   }
+  print_cache_problem(dataset);
   evaluation.time = report.line();
   evaluation.seconds = report.json();
   if (dataset.people().labelled) {

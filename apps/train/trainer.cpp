@@ -189,6 +189,7 @@ void Trainer::train_epoch() {
     if (every > 0 && state_.step % every == 0) save_last();
   }
   fmt::print(stderr, "epoch {}: {}\n", state_.epoch, time.line());
+  print_cache_problem(train_set_);
   reporter_.event("time", {{"epoch", state_.epoch}, {"seconds", time.json()}});
 }
 
