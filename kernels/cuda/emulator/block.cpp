@@ -5,21 +5,22 @@
 #include <cstring>
 #include <exception>
 #include <memory>
-#include <new>
 #include <numeric>
 #include <string_view>
 #include <vector>
 
 #include "kernels/common/device_failure.h"
+#include "kernels/cuda/emulator/async_copies.h"
 #include "kernels/cuda/emulator/fiber.h"
 #include "kernels/cuda/emulator/indices.h"
 #include "kernels/cuda/emulator/race.h"
+#include "kernels/cuda/emulator/ready_threads.h"
+#include "kernels/cuda/emulator/shared_memory.h"
 #include "kernels/cuda/emulator/sites.h"
 
 namespace akimbo::kernels::device::emulator {
 namespace {
 
-constexpr int kLanes = 32;
 constexpr char dynamic_tag = 0;  // stands for the dynamic shared memory
 
 std::uint64_t mix(std::uint64_t x) {  // splitmix64
@@ -39,81 +40,6 @@ std::uint64_t& seed_value() {
   return value;
 }
 
-struct Random {
-  std::uint64_t state;
-  // In [0, count).
-  std::uint32_t below(std::uint32_t count) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return static_cast<std::uint32_t>(((state >> 32) * count) >> 32);
-  }
-};
-
-// One asynchronous copy under way.
-struct Copy {
-  void* to;
-  const void* from;
-  int bytes;
-  bool valid;
-};
-
-void note_copy(const Copy& copy) {
-  const auto bytes = static_cast<std::size_t>(copy.bytes);
-  access_of_device(copy.to, bytes, true);
-  if (copy.valid) access_of_device(copy.from, bytes, false);
-}
-
-// The threads that can go on, and who does. Drawing threads evenly would keep all warps in step,
-// and hide that one may run far ahead: so in each interval between barriers it is drawn anew how
-// long one warp is kept to.
-class ReadyThreads {
- public:
-  explicit ReadyThreads(std::size_t num_threads)
-      : lanes_((num_threads + kLanes - 1) / kLanes), num_threads_(static_cast<int>(num_threads)) {}
-
-  void add_all(Random& random) {
-    warps_.clear();
-    for (auto& lanes : lanes_) lanes.clear();
-    for (int thread = 0; thread < num_threads_; ++thread) add(thread);
-    constexpr std::uint32_t kChances[] = {0, 250, 256, 256, 256, 256, 256, 256};  // of 256
-    chance_to_stay_ = kChances[random.below(8)];
-    at_ = 0;
-  }
-  void add(int thread) {
-    auto& lanes = lanes_[static_cast<std::size_t>(thread / kLanes)];
-    if (lanes.empty()) warps_.push_back(thread / kLanes);
-    lanes.push_back(thread);
-  }
-  [[nodiscard]] bool empty() const { return warps_.empty(); }
-  int take(Random& random) {
-    const bool stays = at_ < warps_.size() && warps_[at_] == warp_ &&
-                       (chance_to_stay_ == 256 || random.below(256) < chance_to_stay_);
-    if (!stays) at_ = random.below(static_cast<std::uint32_t>(warps_.size()));
-    warp_ = warps_[at_];
-    auto& lanes = lanes_[static_cast<std::size_t>(warp_)];
-    const auto lane = random.below(static_cast<std::uint32_t>(lanes.size()));
-    const int thread = lanes[lane];
-    lanes[lane] = lanes.back();
-    lanes.pop_back();
-    if (lanes.empty()) {
-      // Where the warp is found when the thread just taken makes it ready again.
-      warps_[at_] = warps_.back();
-      warps_.pop_back();
-      at_ = warps_.size();
-    }
-    return thread;
-  }
-
- private:
-  std::vector<std::vector<int>> lanes_;  // ready ones of each warp
-  std::vector<int> warps_;               // that have any
-  int num_threads_;
-  std::uint32_t chance_to_stay_ = 0;
-  std::size_t at_ = 0;  // place in warps_ of the warp taken from last
-  int warp_ = -1;
-};
-
 // Thrown through the threads of a block that another thread's fault has ended.
 struct BlockAborted {};
 
@@ -125,8 +51,7 @@ struct Thread {
   const char* what = nullptr;  // it waits for
   Where where;
   void* operand = nullptr;
-  std::vector<Copy> copies;              // oldest first
-  std::vector<std::size_t> group_sizes;  // of committed copies
+  AsyncCopies copies;
 };
 
 std::string str(const Index3& i) { return Extent3{i.x, i.y, i.z}.str(); }
@@ -138,50 +63,6 @@ std::string str(const Where& where) {
 bool same_place(const Where& a, const Where& b) {
   return a.line() == b.line() && a.column() == b.column();
 }
-
-// Memory that ends where it should: AddressSanitizer guards a block of exactly the size asked for,
-// otherwise bytes of a known value on both sides tell of writes beyond it.
-class SharedMemory {
- public:
-  SharedMemory(const void* tag, const char* name, std::size_t bytes, std::size_t alignment)
-      : tag_(tag),
-        name_(name),
-        bytes_(bytes),
-        alignment_(std::max(alignment, kMargin)),
-        base_(static_cast<unsigned char*>(
-            ::operator new (bytes + 2 * kMargin_, std::align_val_t{alignment_}))) {
-    std::memset(base_, kMarginByte, kMargin_);
-    std::memset(base_ + kMargin_ + bytes_, kMarginByte, kMargin_);
-  }
-  ~SharedMemory() { ::operator delete (base_, std::align_val_t{alignment_}); }
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
-
-  [[nodiscard]] const void* tag() const { return tag_; }
-  [[nodiscard]] const char* name() const { return name_; }
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
-  [[nodiscard]] void* data() const { return base_ + kMargin_; }
-  void fill(unsigned char byte) { std::memset(data(), byte, bytes_); }
-  [[nodiscard]] bool is_intact() const {
-    for (std::size_t i = 0; i < kMargin_; ++i) {
-      if (base_[i] != kMarginByte || base_[kMargin_ + bytes_ + i] != kMarginByte) return false;
-    }
-    return true;
-  }
-
- private:
-  static constexpr std::size_t kMargin = 128;
-#if defined(__SANITIZE_ADDRESS__)
-  static constexpr std::size_t kMargin_ = 0;
-#else
-  static constexpr std::size_t kMargin_ = kMargin;
-#endif
-  static constexpr unsigned char kMarginByte = 0xc5;
-  const void* tag_;
-  const char* name_;
-  std::size_t bytes_, alignment_;
-  unsigned char* base_;
-};
 
 // What a launch shares over its blocks, and the block that runs.
 class Block {
@@ -198,8 +79,7 @@ class Block {
   void* shared_array(const void* tag, const char* name, std::size_t bytes, std::size_t alignment);
   void* dynamic_shared_memory(const Where& where);
   void issue_copy(const Copy& copy, const Where& where);
-  void commit_copies();
-  void wait_copies(int newest);
+  [[nodiscard]] AsyncCopies& copies() { return current_->copies; }
 
  private:
   void start_over();
@@ -272,7 +152,6 @@ void Block::start_over() {
     thread.state = Thread::State::fresh;
     thread.where = Where();
     thread.copies.clear();
-    thread.group_sizes.clear();
   }
   num_at_block_ = num_exited_ = 0;
   next_ = -1;
@@ -355,7 +234,7 @@ void Block::run_thread() {
     races_tracked = races_wanted();
     body_();
     races_tracked = false;
-    if (!current_->copies.empty()) {
+    if (current_->copies.size() > 0) {
       fault("exits with " + std::to_string(current_->copies.size()) +
                 " asynchronous copies under way; wait_copies<0>() ends them",
             Where());
@@ -561,38 +440,7 @@ void Block::issue_copy(const Copy& copy, const Where& where) {
               " bytes to or from an address that is not a multiple of it",
           where);
   }
-  // The bytes may arrive at any time from now on: whoever still reads the old ones is wrong.
-  std::memset(copy.to, garbage_, static_cast<std::size_t>(copy.bytes));
-  note_copy(copy);
-  current_->copies.push_back(copy);
-}
-
-void Block::commit_copies() {
-  Thread& thread = *current_;
-  std::size_t committed = 0;
-  for (const std::size_t size : thread.group_sizes) committed += size;
-  thread.group_sizes.push_back(thread.copies.size() - committed);
-}
-
-void Block::wait_copies(int newest) {
-  Thread& thread = *current_;
-  auto& groups = thread.group_sizes;
-  if (groups.size() <= static_cast<std::size_t>(newest)) return;
-  const std::size_t num_done = groups.size() - static_cast<std::size_t>(newest);
-  std::size_t num_copies = 0;
-  for (std::size_t i = 0; i < num_done; ++i) num_copies += groups[i];
-  for (std::size_t i = 0; i < num_copies; ++i) {
-    const Copy& copy = thread.copies[i];
-    note_copy(copy);
-    if (copy.valid) {
-      std::memcpy(copy.to, copy.from, static_cast<std::size_t>(copy.bytes));
-    } else {
-      std::memset(copy.to, 0, static_cast<std::size_t>(copy.bytes));
-    }
-  }
-  thread.copies.erase(thread.copies.begin(),
-                      thread.copies.begin() + static_cast<std::ptrdiff_t>(num_copies));
-  groups.erase(groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(num_done));
+  current_->copies.issue(copy, garbage_);
 }
 
 Index3 index_of(std::uint64_t linear, const Extent3& extent) {
@@ -673,11 +521,11 @@ void issue_copy(const char* what, void* to, const void* from, int bytes, bool va
 }
 void commit_copies() {
   const Untracked untracked;
-  running_block().commit_copies();
+  running_block().copies().commit();
 }
 void wait_copies(int newest) {
   const Untracked untracked;
-  running_block().wait_copies(newest);
+  running_block().copies().wait(newest);
 }
 
 void report_race(const void* pointer, bool is_write, bool was_write, int other_thread) {
