@@ -1,9 +1,9 @@
 // Sets up gather products (conv_gather.h) and chooses their tiles. Host code only.
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "kernels/cuda/conv_gather.h"
+#include "kernels/cuda/fastest.h"
 
 namespace akimbo::kernels::cuda {
 namespace {
@@ -240,16 +240,9 @@ std::vector<GatherChoice> gather_candidates(Product product, const GatherProblem
 }
 
 GatherChoice choose_gather(Product product, const GatherProblem& problem) {
-  GatherChoice best;
-  double best_time = std::numeric_limits<double>::infinity();
-  for (const GatherChoice& choice : gather_candidates(product, problem)) {
-    const double time = estimated_time(problem, extents_of(choice.tile), choice.splits);
-    if (time < best_time) {
-      best = choice;
-      best_time = time;
-    }
-  }
-  return best;
+  return fastest(gather_candidates(product, problem), [&](const GatherChoice& choice) {
+    return estimated_time(problem, extents_of(choice.tile), choice.splits);
+  });
 }
 
 }  // namespace akimbo::kernels::cuda

@@ -3,11 +3,11 @@
 #include "kernels/cuda/conv_weight_grad.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "kernels/common/visit_dtype.h"
 #include "kernels/cuda/conv_weight_grad_products.h"
 #include "kernels/cuda/device.cuh"
+#include "kernels/cuda/fastest.h"
 
 namespace akimbo::kernels::cuda {
 namespace {
@@ -165,16 +165,9 @@ std::vector<WeightGradChoice> weight_grad_candidates(Product product,
 }
 
 WeightGradChoice choose_weight_grad(Product product, const WeightGradProblem& problem) {
-  WeightGradChoice best;
-  double best_time = std::numeric_limits<double>::infinity();
-  for (const WeightGradChoice& choice : weight_grad_candidates(product, problem)) {
-    const double time = estimated_time(problem, extents_of(choice.tile), choice.splits);
-    if (time < best_time) {
-      best = choice;
-      best_time = time;
-    }
-  }
-  return best;
+  return fastest(weight_grad_candidates(product, problem), [&](const WeightGradChoice& choice) {
+    return estimated_time(problem, extents_of(choice.tile), choice.splits);
+  });
 }
 
 void run_weight_grad(const Exec& exec, Product product, const WeightGradProblem& problem,
