@@ -156,7 +156,7 @@ def race(args, model, mode, batch, folder):
         peers = ["akimbo_f32"] + [p for p in peers if p != "onnxruntime"]
     names = ["akimbo"] + peers
     onnx = str(pathlib.Path(folder) / f"{model.replace(':', '_')}_{batch}.onnx")
-    if {"onnxruntime", "openvino"} & set(names):
+    if {"onnxruntime", "openvino"} & set(names) and not pathlib.Path(onnx).exists():
         subprocess.run([sys.executable, __file__, "--export", "--onnx", onnx, "--model", model,
                         "--batch", str(batch)], check=True, capture_output=True)
     processes = {name: start(name, args, model, mode, batch, onnx) for name in names}
@@ -198,6 +198,7 @@ def main():
                         default=["pose_resnet:depth=50", "pose_hrnet:width=32"])
     parser.add_argument("--modes", nargs="+", default=["infer1", "infer8", "train8"])
     parser.add_argument("--peers", nargs="*", default=PEERS, choices=PEERS)
+    parser.add_argument("--exports", help="a folder where exported networks stay for the next race")
     parser.add_argument("--precision", default="f32", choices=["f32", "bf16"])
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--export", action="store_true", help=argparse.SUPPRESS)
@@ -211,9 +212,9 @@ def main():
     elif args.peer:
         peer(args)
     else:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as scratch:
             results = [race(args, model, mode.rstrip("0123456789"), int(mode.lstrip("infertra")),
-                            folder) for model in args.models for mode in args.modes]
+                            args.exports or scratch) for model in args.models for mode in args.modes]
         if args.json:
             pathlib.Path(args.json).write_text(json.dumps(results, indent=1) + "\n")
 
