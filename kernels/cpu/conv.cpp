@@ -29,6 +29,11 @@ WinogradPass forward_pass(D direction) {
   return direction == D::small_to_big ? WinogradPass::conv : WinogradPass::conv_transpose;
 }
 
+WinogradPass input_grad_pass(D direction) {
+  return direction == D::big_to_small ? WinogradPass::conv_input_grad
+                                      : WinogradPass::conv_transpose_input_grad;
+}
+
 // A weight that is transformed for one pass takes memory at the peak of a training step, so the
 // largest are not.
 Conv2dParams without_packed(const Shape& weight, Conv2dParams params) {
@@ -92,9 +97,8 @@ void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeigh
 
 void input_grad_product(const Exec& exec, D direction, ConstView grad_y, ConstView w,
                         const Conv2dParams& params, View grad_x) {
-  constexpr WinogradPass pass = WinogradPass::conv_input_grad;
-  if (direction == D::big_to_small &&
-      winograd_pays(pass, w.shape, without_packed(w.shape, params))) {
+  const WinogradPass pass = input_grad_pass(direction);
+  if (winograd_pays(pass, w.shape, without_packed(w.shape, params))) {
     const PackedScratch packed(exec, winograd_packed_numel(pass, w.shape, w.dtype, params),
                                w.dtype);
     winograd_pack(exec, pass, w, params, packed.view);
@@ -197,6 +201,8 @@ void conv_transpose2d_weight_grad(const Exec& exec, ConstView x, ConstView grad_
                                   const Conv2dParams& params, View grad_w) {
   if (!use_products(grad_w.shape, params)) {
     conv_transpose2d_weight_grad_plain(exec, x, grad_y, params, grad_w);
+  } else if (winograd_transpose_weight_grad_pays(grad_w.shape, params) && x.numel() > 0) {
+    winograd_transpose_weight_grad(exec, x, grad_y, grad_w);
   } else {
     weight_grad_product(exec, Gathered::a, grad_y, x, params, grad_w);
   }

@@ -20,6 +20,7 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_
 // to pay. F(2,3) needs 64 products and 1.8 times the weight. Likewise F(4,2), 25 products in place
 // of 64 and 6.3 times the weight, and F(2,2), 36 and 2.3 times.
 WinogradForm form_of(WinogradPass pass, const Shape& weight, const Conv2dParams& params) {
+  if (pass == WinogradPass::conv_transpose_input_grad) return {2, 2};
   if (pass == WinogradPass::conv_transpose) {
     const bool often = params.pixels >= 512 && weight[0] * weight[3] <= 256 * 256;
     return often ? WinogradForm{4, 2} : WinogradForm{2, 2};
@@ -36,13 +37,35 @@ std::vector<WinogradPhase> phases_of(WinogradPass pass, const Shape& weight,
   return winograd_phases(pass, form_of(pass, weight, params), params.padding, out_rows, out_cols);
 }
 
-// Channels that the product sums over, and that it makes.
+bool sums_inputs(WinogradPass pass) {
+  return pass == WinogradPass::conv || pass == WinogradPass::conv_transpose;
+}
+
+// Channels of the map that is read, and columns of the product.
 struct Widths {
   std::int64_t channels, columns;
 };
 Widths widths_of(WinogradPass pass, const Shape& weight) {
-  return pass == WinogradPass::conv_input_grad ? Widths{weight[0], weight[3]}
-                                               : Widths{weight[3], weight[0]};
+  return sums_inputs(pass) ? Widths{weight[3], weight[0]} : Widths{weight[0], weight[3]};
+}
+
+// The phases whose sum is one product: all of them, or each by itself. At each point the product
+// sums over the channels of its phases, side by side.
+using Product = std::vector<WinogradPhase>;
+std::vector<Product> products_of(WinogradPass pass, const Shape& weight, const Conv2dParams& params,
+                                 std::int64_t out_rows, std::int64_t out_cols) {
+  const std::vector<WinogradPhase> phases = phases_of(pass, weight, params, out_rows, out_cols);
+  if (winograd_sums_phases(pass)) return {phases};
+  std::vector<Product> products;
+  for (const WinogradPhase& phase : phases) products.push_back({phase});
+  return products;
+}
+
+// Of one point.
+template <typename T>
+std::int64_t point_numel(const Product& product, const Widths& widths) {
+  return gemm_packed_numel<T>(static_cast<std::int64_t>(product.size()) * widths.channels,
+                              widths.columns);
 }
 
 // How the blocks of outputs are cut into tasks.
@@ -69,26 +92,28 @@ struct Plan {
 template <typename T>
 class Task {
  public:
-  Task(const Exec& exec, const WinogradForm& form, const WinogradTiles& tiles, const Plan& plan,
-       std::int64_t channels, const T* u, const ConvEpilogue& e, View y, const T* zeros)
+  Task(const Exec& exec, const WinogradForm& form, const std::vector<WinogradTiles>& tiles,
+       const Plan& plan, std::int64_t channels, const T* u, const ConvEpilogue& e, View y,
+       const T* zeros)
       : form_(form),
         tiles_(tiles),
         plan_(plan),
         channels_(channels),
+        width_(static_cast<std::int64_t>(tiles.size()) * channels),
         u_(u),
         epilogue_(e),
         y_(y),
         zeros_(zeros),
         panel_(gemm_widths<T>().panel),
         m_stride_(std::min(panel_, y.dim(3))),
-        v_(exec, static_cast<std::size_t>(form.points() * plan.task_tiles * channels)),
+        v_(exec, static_cast<std::size_t>(form.points() * plan.task_tiles * width_)),
         m_(exec, static_cast<std::size_t>(form.points() * plan.task_tiles * m_stride_)),
         a_rows_(exec, static_cast<std::size_t>(plan.task_tiles)),
         m_rows_(exec, static_cast<std::size_t>(plan.task_tiles)) {}
 
   void run(std::int64_t tile_task, std::int64_t column_task) {
     begin_ = tile_task * plan_.task_tiles;
-    count_ = std::min(tiles_.count(), begin_ + plan_.task_tiles) - begin_;
+    count_ = std::min(tiles_.front().count(), begin_ + plan_.task_tiles) - begin_;
     for (std::int64_t i = 0; i < count_; ++i) transform_pixels(i);
     const std::int64_t end = std::min(y_.dim(3), (column_task + 1) * plan_.columns);
     for (std::int64_t n = column_task * plan_.columns; n < end; n += panel_) {
@@ -96,7 +121,7 @@ class Task {
       for (std::int64_t point = 0; point < form_.points(); ++point) multiply(point, n, columns);
       for (std::int64_t i = 0; i < count_; ++i) {
         winograd_output(form_, m_.data() + i * m_stride_, plan_.task_tiles * m_stride_, columns,
-                        tiles_.outputs<T>(begin_ + i, n, epilogue_));
+                        tiles_.front().outputs<T>(begin_ + i, n, epilogue_));
       }
     }
   }
@@ -104,33 +129,36 @@ class Task {
  private:
   void transform_pixels(std::int64_t i) {
     const T* pixels[kMostWinogradSide * kMostWinogradSide];
-    tiles_.pixels(begin_ + i, zeros_, pixels);
-    winograd_input(form_, pixels, channels_, v_.data() + i * channels_,
-                   plan_.task_tiles * channels_);
+    T* v = v_.data() + i * width_;
+    for (const WinogradTiles& tiles : tiles_) {
+      tiles.pixels(begin_ + i, zeros_, pixels);
+      winograd_input(form_, pixels, channels_, v, plan_.task_tiles * width_);
+      v += channels_;
+    }
   }
 
   // m(point)[tile][column] = v(point)[tile][c] u(point)[c][n + column]
   void multiply(std::int64_t point, std::int64_t n, std::int64_t columns) {
     for (std::int64_t i = 0; i < divide_up(count_, kGemmRows) * kGemmRows; ++i) {
       const std::int64_t row = point * plan_.task_tiles + std::min(i, count_ - 1);
-      a_rows_[static_cast<std::size_t>(i)] = v_.data() + row * channels_;
+      a_rows_[static_cast<std::size_t>(i)] = v_.data() + row * width_;
       m_rows_[static_cast<std::size_t>(i)] = m_.data() + row * m_stride_;
     }
     GemmBlock<T> block;
     block.a = a_rows_.data();
     block.rows = count_;
     block.taps = 1;
-    block.channels = channels_;
-    block.b = u_ + point * gemm_packed_numel<T>(channels_, y_.dim(3)) + n * channels_;
+    block.channels = width_;
+    block.b = u_ + point * gemm_packed_numel<T>(width_, y_.dim(3)) + n * width_;
     block.y = m_rows_.data();
     block.column_end = columns;
     gemm_block(block);
   }
 
   const WinogradForm& form_;
-  const WinogradTiles& tiles_;
+  const std::vector<WinogradTiles>& tiles_;  // of the phases that are summed
   const Plan& plan_;
-  std::int64_t channels_;
+  std::int64_t channels_, width_;  // of one phase and of all
   const T* u_;
   const ConvEpilogue& epilogue_;
   View y_;
@@ -142,24 +170,29 @@ class Task {
 };
 
 template <typename T>
-void pack_phase(const Exec& exec, const WinogradPhase& phase, WinogradPass pass, ConstView weight,
-                T* packed) {
+void pack_product(const Exec& exec, const Product& product, WinogradPass pass, ConstView weight,
+                  T* packed) {
   const std::int64_t inputs = weight.dim(3), pairs = weight.dim(0) * inputs;
-  const Scratch<T> u(exec, static_cast<std::size_t>(phase.form.points() * pairs));
-  winograd_phase_weight(phase, weight, u.data());
-  const bool sums_inputs = pass != WinogradPass::conv_input_grad;
+  const std::int64_t points = product.front().form.points();
+  const Scratch<T> u(exec, product.size() * static_cast<std::size_t>(points * pairs));
+  for (std::size_t i = 0; i < product.size(); ++i) {
+    winograd_phase_weight(product[i], weight,
+                          u.data() + static_cast<std::int64_t>(i) * points * pairs);
+  }
   const Widths widths = widths_of(pass, weight.shape);
-  const std::int64_t numel = gemm_packed_numel<T>(widths.channels, widths.columns);
-  for (std::int64_t point = 0; point < phase.form.points(); ++point) {
-    const std::int64_t offset = point * pairs;
+  std::vector<std::int64_t> offsets(product.size());
+  for (std::int64_t point = 0; point < points; ++point) {
+    for (std::size_t i = 0; i < offsets.size(); ++i) {
+      offsets[i] = (static_cast<std::int64_t>(i) * points + point) * pairs;
+    }
     gemm_pack<T>({.data = u.data(),
-                  .tap_offset = &offset,
-                  .taps = 1,
+                  .tap_offset = offsets.data(),
+                  .taps = static_cast<std::int64_t>(offsets.size()),
                   .channels = widths.channels,
                   .columns = widths.columns,
-                  .c_stride = sums_inputs ? 1 : inputs,
-                  .n_stride = sums_inputs ? inputs : 1},
-                 packed + point * numel);
+                  .c_stride = sums_inputs(pass) ? 1 : inputs,
+                  .n_stride = sums_inputs(pass) ? inputs : 1},
+                 packed + point * point_numel<T>(product, widths));
   }
 }
 
@@ -168,7 +201,8 @@ void pack_phase(const Exec& exec, const WinogradPhase& phase, WinogradPass pass,
 // Beyond 256 x 256 channels the transformed weight, 1.8 to 2.3 times as large, is more than the
 // caches hold: it pays unless there are a handful of pixels only.
 bool winograd_pays(WinogradPass pass, const Shape& w, const Conv2dParams& p) {
-  const bool transposed = pass == WinogradPass::conv_transpose;
+  const bool transposed =
+      pass == WinogradPass::conv_transpose || pass == WinogradPass::conv_transpose_input_grad;
   const std::int64_t side = transposed ? 4 : 3;
   const bool fits = transposed ? p.stride == 2 && p.padding == 1 : p.stride == 1 && p.padding <= 2;
   return p.winograd && fits && w[1] == side && w[2] == side && p.dilation == 1 && p.groups == 1 &&
@@ -178,21 +212,22 @@ bool winograd_pays(WinogradPass pass, const Shape& w, const Conv2dParams& p) {
 
 std::int64_t winograd_packed_numel(WinogradPass pass, const Shape& w, DType dtype,
                                    const Conv2dParams& params) {
-  const std::int64_t phases = pass == WinogradPass::conv_transpose ? 4 : 1;
-  const Widths widths = widths_of(pass, w);
-  return phases * form_of(pass, w, params).points() * visit_floating(dtype, [&]<typename T>() {
-           return gemm_packed_numel<T>(widths.channels, widths.columns);
-         });
+  std::int64_t numel = 0;
+  visit_floating(dtype, [&]<typename T>() {
+    for (const Product& product : products_of(pass, w, params, 0, 0)) {
+      numel += product.front().form.points() * point_numel<T>(product, widths_of(pass, w));
+    }
+  });
+  return numel;
 }
 
 void winograd_pack(const Exec& exec, WinogradPass pass, ConstView weight,
                    const Conv2dParams& params, View packed) {
-  const Widths widths = widths_of(pass, weight.shape);
   visit_floating(packed.dtype, [&]<typename T>() {
     T* to = packed.data<T>();
-    for (const WinogradPhase& phase : phases_of(pass, weight.shape, params, 0, 0)) {
-      pack_phase(exec, phase, pass, weight, to);
-      to += phase.form.points() * gemm_packed_numel<T>(widths.channels, widths.columns);
+    for (const Product& product : products_of(pass, weight.shape, params, 0, 0)) {
+      pack_product(exec, product, pass, weight, to);
+      to += product.front().form.points() * point_numel<T>(product, widths_of(pass, weight.shape));
     }
   });
 }
@@ -205,14 +240,17 @@ void winograd_product(const Exec& exec, WinogradPass pass, ConstView in, const S
     const Scratch<T> zeros(exec, static_cast<std::size_t>(in.dim(3)));
     std::fill_n(zeros.data(), in.dim(3), T(0));
     const T* u = packed.data<T>();
-    for (const WinogradPhase& phase : phases_of(pass, weight, params, out.dim(1), out.dim(2))) {
-      const WinogradTiles tiles(phase, in, out);
-      const Plan plan(phase.form, tiles.count(), in.dim(3), out.dim(3), gemm_widths<T>().panel);
+    for (const Product& product : products_of(pass, weight, params, out.dim(1), out.dim(2))) {
+      const WinogradForm& form = product.front().form;
+      std::vector<WinogradTiles> tiles;
+      for (const WinogradPhase& phase : product) tiles.emplace_back(phase, in, out);
+      const std::int64_t width = static_cast<std::int64_t>(product.size()) * in.dim(3);
+      const Plan plan(form, tiles.front().count(), width, out.dim(3), gemm_widths<T>().panel);
       parallel_for(plan.tile_tasks * plan.column_tasks, 1, [&](std::int64_t i, std::int64_t) {
-        Task<T> task(exec, phase.form, tiles, plan, in.dim(3), u, epilogue, out, zeros.data());
+        Task<T> task(exec, form, tiles, plan, in.dim(3), u, epilogue, out, zeros.data());
         task.run(i % plan.tile_tasks, i / plan.tile_tasks);
       });
-      u += phase.form.points() * gemm_packed_numel<T>(in.dim(3), out.dim(3));
+      u += form.points() * point_numel<T>(product, widths_of(pass, weight));
     }
   });
 }

@@ -17,6 +17,7 @@ std::vector<WinogradPhase> winograd_phases(WinogradPass pass, const WinogradForm
   const auto whole = [&](std::int64_t in_first, std::int64_t tap_first, std::int64_t tap_step) {
     return std::vector<WinogradPhase>{{form,
                                        1,
+                                       1,
                                        tap_step,
                                        {out_rows, 0, in_first, tap_first},
                                        {out_cols, 0, in_first, tap_first}}};
@@ -29,12 +30,25 @@ std::vector<WinogradPhase> winograd_phases(WinogradPass pass, const WinogradForm
   const auto axis = [](std::int64_t extent, std::int64_t r) {
     return WinogradAxis{(extent - r + 1) / 2, r, r - 1, 3 - r};
   };
+  // Going back, a small row reads k = 1 and 3 of the even rows 2 small and 2 small + 2, and k = 0
+  // and 2 of the odd rows on either side of the former.
+  const auto back = [](std::int64_t extent, std::int64_t r) {
+    return WinogradAxis{extent, 0, -r, 1 - r};
+  };
   for (std::int64_t r = 0; r < 2; ++r) {
     for (std::int64_t c = 0; c < 2; ++c) {
-      phases.push_back({form, 2, -2, axis(out_rows, r), axis(out_cols, c)});
+      if (pass == WinogradPass::conv_transpose) {
+        phases.push_back({form, 2, 1, -2, axis(out_rows, r), axis(out_cols, c)});
+      } else {
+        phases.push_back({form, 1, 2, 2, back(out_rows, r), back(out_cols, c)});
+      }
     }
   }
   return phases;
+}
+
+bool winograd_sums_phases(WinogradPass pass) {
+  return pass == WinogradPass::conv_transpose_input_grad;
 }
 
 WinogradTiles::WinogradTiles(const WinogradPhase& phase, ConstView x, View y)
@@ -55,12 +69,13 @@ void WinogradTiles::pixels(std::int64_t tile, const T* zeros, const T** pixels) 
   const Place at = place(tile);
   const std::int64_t rows = x_.dim(1), cols = x_.dim(2), channels = x_.dim(3);
   const T* image = x_.data<T>() + at.image * rows * cols * channels;
-  const std::int64_t side = phase_.form.side();
-  const std::int64_t top = at.row + phase_.row.in_first, left = at.col + phase_.col.in_first;
-  for (std::int64_t r = top; r < top + side; ++r) {
+  const std::int64_t step = phase_.in_step, span = phase_.form.side() * step;
+  const std::int64_t top = at.row * step + phase_.row.in_first;
+  const std::int64_t left = at.col * step + phase_.col.in_first;
+  for (std::int64_t r = top; r < top + span; r += step) {
     const bool row_inside = r >= 0 && r < rows;
     const T* pixel = image + (r * cols + left) * channels;
-    for (std::int64_t c = left; c < left + side; ++c, pixel += channels) {
+    for (std::int64_t c = left; c < left + span; c += step, pixel += step * channels) {
       *pixels++ = row_inside && c >= 0 && c < cols ? pixel : zeros;
     }
   }

@@ -1,5 +1,5 @@
-// Where the blocks of Winograd's algorithm lie: of a 3x3 convolution with stride 1, its input
-// gradient, or a 4x4 transposed convolution with stride 2.
+// Where the blocks of Winograd's algorithm lie: of a 3x3 convolution with stride 1, a 4x4
+// transposed convolution with stride 2, and their input gradients.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,16 @@
 namespace akimbo::kernels::cpu {
 
 // One product: all of a 3x3 convolution, or one of the four phases of a 4x4 transposed convolution
-// with stride 2, which are 2x2 convolutions. Along each axis, output i of the phase is pixel
-// first + i * step of y and reads the pixels i + in_first, i + in_first + 1, .. of x, by the taps
-// tap_first, tap_first + tap_step, .. of the weight.
+// with stride 2, which are 2x2 convolutions, or of its input gradient, which is their sum. Along
+// each axis, output i of the phase is pixel first + i * step of y and reads the pixels i * in_step
+// + in_first, (i + 1) * in_step + in_first, .. of x, by the taps tap_first, tap_first + tap_step,
+// .. of the weight.
 struct WinogradAxis {
   std::int64_t extent, first, in_first, tap_first;
 };
 struct WinogradPhase {
   WinogradForm form;
-  std::int64_t step, tap_step;
+  std::int64_t step, in_step, tap_step;
   WinogradAxis row, col;
 };
 
@@ -29,6 +30,9 @@ struct WinogradPhase {
                                                          std::int64_t padding,
                                                          std::int64_t out_rows,
                                                          std::int64_t out_cols);
+
+// True if the phases of a pass make the same outputs, which are their sums.
+[[nodiscard]] bool winograd_sums_phases(WinogradPass pass);
 
 // The blocks of one phase, of all images of y.
 class WinogradTiles {

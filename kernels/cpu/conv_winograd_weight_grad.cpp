@@ -1,8 +1,12 @@
-// Weight gradient of a 3x3 convolution with stride 1 by F(3x3, 4x4): blocks of 6x6 pixels of x and of
-// 4x4 pixels of grad_y are transformed to 36 points each, and at each point
+// Weight gradients by Winograd's algorithm. Blocks of one map take the filter's place, windows of
+// the other that of the pixels; both are transformed, at each point
 //   s[o][c] = sum over blocks: u[block][o] v[block][c]
-// is one matrix product; its transform gives the nine taps.
+// is one matrix product, and its transform gives the taps. A 3x3 convolution with stride 1 goes by
+// F(3x3, 4x4): 4x4 blocks of grad_y, 6x6 windows of x. A 4x4 transposed convolution with stride 2
+// is four products by F(2x2, 2x2), one for each phase of grad_y within the stride: 2x2 blocks of x,
+// 3x3 windows of the phase.
 #include <algorithm>
+#include <vector>
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
@@ -15,94 +19,122 @@ namespace {
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-constexpr WinogradForm kForm{4, 3};  // of the pixels' side
-constexpr std::int64_t kPoints = kForm.points(), kBlock = kForm.outputs, kSide = kForm.side();
-// A task makes so many rows and columns of the weight: its 36 sums take 576 KiB in f32 and stay in
-// the second-level cache, as do the transformed blocks that are summed in one go.
-constexpr std::int64_t kTaskWidth = 64;
-constexpr std::int64_t kDepth = 32;  // blocks
+constexpr std::int64_t kDepth = 32;  // blocks that are summed in one go
 constexpr std::int64_t kEnoughTasks = 16, kFewestSplitBlocks = 4 * kDepth;
+
+// Along an axis: the window of the block that begins at near pixel i begins at far pixel
+// i * far_step + far_first; tap t of the result is tap tap_first + t * tap_step of the weight.
+struct PhaseAxis {
+  std::int64_t far_first, tap_first;
+};
+struct Phase {
+  PhaseAxis row, col;
+};
+
+struct Problem {
+  WinogradForm form;  // of the windows; blocks are form.outputs pixels wide
+  ConstView near, far;
+  bool far_gives_rows;  // of the weight: far is grad_y
+  std::int64_t far_step, tap_step;
+  std::vector<Phase> phases;
+  Shape weight;  // [O, side, side, C]
+  // A task makes so many rows and columns of the weight: its sums take 576 KiB in f32 and stay in
+  // the second-level cache, as do the transformed blocks that are summed in one go.
+  std::int64_t task_width;
+};
 
 // How the sum is cut: blocks into partial sums, the weight into tasks. It depends on the problem
 // alone.
 struct Cut {
-  Cut(ConstView grad_y, const Shape& weight)
-      : block_rows(divide_up(grad_y.dim(1), kBlock)),
-        block_cols(divide_up(grad_y.dim(2), kBlock)),
-        blocks(grad_y.dim(0) * block_rows * block_cols),
-        row_tasks(divide_up(weight[0], kTaskWidth)),
-        column_tasks(divide_up(weight[3], kTaskWidth)) {
-    const std::int64_t wanted = divide_up(kEnoughTasks, row_tasks * column_tasks);
+  explicit Cut(const Problem& p)
+      : block_rows(divide_up(p.near.dim(1), p.form.outputs)),
+        block_cols(divide_up(p.near.dim(2), p.form.outputs)),
+        blocks(p.near.dim(0) * block_rows * block_cols),
+        row_tasks(divide_up(p.weight[0], p.task_width)),
+        column_tasks(divide_up(p.weight[3], p.task_width)),
+        phases(static_cast<std::int64_t>(p.phases.size())) {
+    const std::int64_t wanted = divide_up(kEnoughTasks, row_tasks * column_tasks * phases);
     const std::int64_t parts = std::clamp<std::int64_t>(blocks / kFewestSplitBlocks, 1, wanted);
     split_blocks = divide_up(divide_up(blocks, parts), kDepth) * kDepth;
     splits = divide_up(blocks, split_blocks);
   }
+  [[nodiscard]] std::int64_t tasks() const { return splits * row_tasks * column_tasks * phases; }
   std::int64_t block_rows, block_cols, blocks;
-  std::int64_t row_tasks, column_tasks, splits, split_blocks;
+  std::int64_t row_tasks, column_tasks, phases, splits, split_blocks;
 };
 
 template <typename T>
 class Task {
  public:
-  Task(const Exec& exec, const Cut& cut, ConstView x, ConstView grad_y, std::int64_t padding,
-       const T* zeros)
-      : cut_(cut),
-        x_(x),
-        grad_y_(grad_y),
-        padding_(padding),
+  Task(const Exec& exec, const Problem& problem, const Cut& cut, const T* zeros)
+      : p_(problem),
+        cut_(cut),
         zeros_(zeros),
         panel_(gemm_widths<T>().panel),
-        u_(exec, kPoints * kDepth * kTaskWidth),
-        v_(exec, kPoints * kDepth * kTaskWidth),
-        sums_(exec, kPoints * kTaskWidth * kTaskWidth),
-        a_rows_(exec, kTaskWidth + kGemmRows),
-        y_rows_(exec, kTaskWidth + kGemmRows) {}
+        points_(problem.form.points()),
+        u_(exec, static_cast<std::size_t>(points_ * kDepth * p_.task_width)),
+        v_(exec, static_cast<std::size_t>(points_ * kDepth * p_.task_width)),
+        sums_(exec, static_cast<std::size_t>(points_ * p_.task_width * p_.task_width)),
+        a_rows_(exec, static_cast<std::size_t>(p_.task_width + kGemmRows)),
+        y_rows_(exec, static_cast<std::size_t>(p_.task_width + kGemmRows)) {}
 
-  // Writes its part of the partial sum `out` [O,3,3,C].
-  void run(std::int64_t row_task, std::int64_t column_task, std::int64_t split, T* out) {
-    row_ = row_task * kTaskWidth;
-    rows_ = std::min(kTaskWidth, grad_y_.dim(3) - row_);
-    column_ = column_task * kTaskWidth;
-    columns_ = std::min(kTaskWidth, x_.dim(3) - column_);
+  // Writes its part of the partial sum `out`, shaped like the weight.
+  void run(std::int64_t task, std::int64_t split, T* out) {
+    phase_ = &p_.phases[static_cast<std::size_t>(task % cut_.phases)];
+    task /= cut_.phases;
+    row_ = task % cut_.row_tasks * p_.task_width;
+    rows_ = std::min(p_.task_width, p_.weight[0] - row_);
+    column_ = task / cut_.row_tasks * p_.task_width;
+    columns_ = std::min(p_.task_width, p_.weight[3] - column_);
     const std::int64_t start = split * cut_.split_blocks;
     const std::int64_t end = std::min(cut_.blocks, start + cut_.split_blocks);
     for (std::int64_t begin = start; begin < end; begin += kDepth) {
       depth_ = std::min(kDepth, end - begin);
       for (std::int64_t i = 0; i < depth_; ++i) transform(begin + i, i);
-      for (std::int64_t point = 0; point < kPoints; ++point) multiply(point, begin > start);
+      for (std::int64_t point = 0; point < points_; ++point) multiply(point, begin > start);
     }
-    for (std::int64_t i = 0; i < rows_; ++i) {
-      winograd_taps(sums_.data() + i * columns_, rows_ * columns_, columns_,
-                    out + (row_ + i) * 9 * x_.dim(3) + column_, x_.dim(3));
-    }
+    for (std::int64_t i = 0; i < rows_; ++i) write_taps(i, out);
   }
 
  private:
   // Block `block` becomes the i-th of this go.
   void transform(std::int64_t block, std::int64_t i) {
-    const std::int64_t col = block % cut_.block_cols * kBlock;
-    const std::int64_t row = block / cut_.block_cols % cut_.block_rows * kBlock;
-    const std::int64_t image = block / (cut_.block_cols * cut_.block_rows);
-    const T* pixels[kPoints];
-    point_at(grad_y_, image, row, col, kBlock, row_, pixels);
-    winograd_gradient(pixels, rows_, u_.data() + i * rows_, kDepth * rows_);
+    const std::int64_t side = p_.form.outputs;
+    col_at_ = block % cut_.block_cols * side;
+    row_at_ = block / cut_.block_cols % cut_.block_rows * side;
+    image_ = block / (cut_.block_cols * cut_.block_rows);
+    transform_side(p_.far_gives_rows, row_, rows_, u_.data() + i * rows_, kDepth * rows_);
     // As the product wants it: panels of columns, each [depth][width].
     for (std::int64_t n = 0; n < columns_; n += panel_) {
       const std::int64_t width = std::min(panel_, columns_ - n);
-      point_at(x_, image, row - padding_, col - padding_, kSide, column_ + n, pixels);
-      winograd_input(kForm, pixels, width, v_.data() + n * depth_ + i * width, kDepth * columns_);
+      transform_side(!p_.far_gives_rows, column_ + n, width, v_.data() + n * depth_ + i * width,
+                     kDepth * columns_);
     }
   }
 
-  void point_at(ConstView map, std::int64_t image, std::int64_t row, std::int64_t col,
+  void transform_side(bool far, std::int64_t channel, std::int64_t channels, T* to,
+                      std::int64_t stride) {
+    const T* pixels[kMostWinogradSide * kMostWinogradSide];
+    const WinogradForm& form = p_.form;
+    if (far) {
+      point_at(p_.far, row_at_ * p_.far_step + phase_->row.far_first,
+               col_at_ * p_.far_step + phase_->col.far_first, p_.far_step, form.side(), channel,
+               pixels);
+      return winograd_input(form, pixels, channels, to, stride);
+    }
+    point_at(p_.near, row_at_, col_at_, 1, form.outputs, channel, pixels);
+    if (form.taps == 3) return winograd_gradient(pixels, channels, to, stride);
+    winograd_weight(form, pixels, channels, to, stride);  // F(2,2): block and taps alike
+  }
+
+  void point_at(ConstView map, std::int64_t row, std::int64_t col, std::int64_t step,
                 std::int64_t side, std::int64_t channel, const T** pixels) const {
     const std::int64_t height = map.dim(1), width = map.dim(2), channels = map.dim(3);
-    const T* picture = map.data<T>() + image * height * width * channels + channel;
-    for (std::int64_t r = row; r < row + side; ++r) {
-      for (std::int64_t c = col; c < col + side; ++c) {
-        const bool inside = r >= 0 && r < height && c >= 0 && c < width;
-        *pixels++ = inside ? picture + (r * width + c) * channels : zeros_;
-      }
+    const T* picture = map.data<T>() + image_ * height * width * channels + channel;
+    for (std::int64_t i = 0; i < side * side; ++i) {
+      const std::int64_t r = row + i / side * step, c = col + i % side * step;
+      const bool inside = r >= 0 && r < height && c >= 0 && c < width;
+      pixels[i] = inside ? picture + (r * width + c) * channels : zeros_;
     }
   }
 
@@ -127,33 +159,52 @@ class Task {
     gemm_block(block);
   }
 
+  // Of row i of this task.
+  void write_taps(std::int64_t i, T* out) {
+    const std::int64_t side = p_.weight[1], channels = p_.weight[3];
+    const T* m = sums_.data() + i * columns_;
+    T* weight = out + (row_ + i) * side * side * channels + column_;
+    if (p_.form.taps == 3) {
+      return winograd_taps(m, rows_ * columns_, columns_, weight, channels);
+    }
+    const std::int64_t first = phase_->row.tap_first * side + phase_->col.tap_first;
+    const WinogradOutput<T> taps{.y = weight + first * channels,
+                                 .residual = nullptr,
+                                 .row_step = p_.tap_step * side * channels,
+                                 .col_step = p_.tap_step * channels,
+                                 .rows = p_.form.taps,
+                                 .cols = p_.form.taps,
+                                 .scale = nullptr,
+                                 .shift = nullptr,
+                                 .relu = false};
+    winograd_output(p_.form, m, rows_ * columns_, columns_, taps);
+  }
+
+  const Problem& p_;
   const Cut& cut_;
-  ConstView x_, grad_y_;
-  std::int64_t padding_;
   const T* zeros_;
-  std::int64_t panel_;
+  std::int64_t panel_, points_;
+  const Phase* phase_ = nullptr;
   std::int64_t row_ = 0, rows_ = 0, column_ = 0, columns_ = 0, depth_ = 0;
-  Scratch<T> u_, v_, sums_;  // [36][kDepth][rows], [36][kDepth][columns], [36][rows][columns]
+  std::int64_t image_ = 0, row_at_ = 0, col_at_ = 0;
+  Scratch<T> u_, v_, sums_;  // [points][kDepth][rows], [..][kDepth][columns], [..][rows][columns]
   Scratch<const T*> a_rows_;
   Scratch<T*> y_rows_;
 };
 
 template <typename T>
-void run(const Exec& exec, ConstView x, ConstView grad_y, const Conv2dParams& params, View grad_w) {
-  const Cut cut(grad_y, grad_w.shape);
+void run(const Exec& exec, const Problem& problem, View grad_w) {
+  const Cut cut(problem);
   const std::int64_t numel = grad_w.numel();
-  const Scratch<T> partial(exec,
-                           cut.splits > 1 ? static_cast<std::size_t>(cut.splits * numel) : 1);
+  const Scratch<T> partial(exec, cut.splits > 1 ? static_cast<std::size_t>(cut.splits * numel) : 1);
   T* sums = cut.splits > 1 ? partial.data() : grad_w.data<T>();
-  const std::int64_t num_zeros = std::max(x.dim(3), grad_y.dim(3));
+  const std::int64_t num_zeros = std::max(problem.near.dim(3), problem.far.dim(3));
   const Scratch<T> zeros(exec, static_cast<std::size_t>(num_zeros));
   std::fill_n(zeros.data(), num_zeros, T(0));
-  parallel_for(cut.splits * cut.row_tasks * cut.column_tasks, 1,
-               [&](std::int64_t i, std::int64_t) {
-                 const std::int64_t split = i % cut.splits, task = i / cut.splits;
-                 Task<T>(exec, cut, x, grad_y, params.padding, zeros.data())
-                     .run(task % cut.row_tasks, task / cut.row_tasks, split, sums + split * numel);
-               });
+  parallel_for(cut.tasks(), 1, [&](std::int64_t i, std::int64_t) {
+    const std::int64_t split = i % cut.splits;
+    Task<T>(exec, problem, cut, zeros.data()).run(i / cut.splits, split, sums + split * numel);
+  });
   if (cut.splits == 1) return;
   parallel_for(numel, 1 << 14, [&](std::int64_t begin, std::int64_t end) {
     T* out = grad_w.data<T>();
@@ -169,8 +220,40 @@ void run(const Exec& exec, ConstView x, ConstView grad_y, const Conv2dParams& pa
 
 void winograd_weight_grad(const Exec& exec, ConstView x, ConstView grad_y,
                           const Conv2dParams& params, View grad_w) {
-  visit_floating(grad_w.dtype,
-                 [&]<typename T>() { run<T>(exec, x, grad_y, params, grad_w); });
+  const Problem problem{.form = {4, 3},
+                        .near = grad_y,
+                        .far = x,
+                        .far_gives_rows = false,
+                        .far_step = 1,
+                        .tap_step = 1,
+                        .phases = {{{-params.padding, 0}, {-params.padding, 0}}},
+                        .weight = grad_w.shape,
+                        .task_width = 64};
+  visit_floating(grad_w.dtype, [&]<typename T>() { run<T>(exec, problem, grad_w); });
+}
+
+bool winograd_transpose_weight_grad_pays(const Shape& w, const Conv2dParams& p) {
+  return p.winograd && p.stride == 2 && p.padding == 1 && w[1] == 4 && w[2] == 4 &&
+         p.dilation == 1 && p.groups == 1 && w[0] % 16 == 0 && w[3] % 16 == 0 && w[0] >= 32 &&
+         w[3] >= 32;
+}
+
+// With stride 2 and padding 1, big = 2 small - 1 + k: the even rows of grad_y meet k = 1 and 3, the
+// odd ones k = 0 and 2.
+void winograd_transpose_weight_grad(const Exec& exec, ConstView x, ConstView grad_y, View grad_w) {
+  Problem problem{.form = {2, 2},
+                  .near = x,
+                  .far = grad_y,
+                  .far_gives_rows = true,
+                  .far_step = 2,
+                  .tap_step = 2,
+                  .phases = {},
+                  .weight = grad_w.shape,
+                  .task_width = 128};
+  for (std::int64_t r = 0; r < 2; ++r) {
+    for (std::int64_t c = 0; c < 2; ++c) problem.phases.push_back({{-r, 1 - r}, {-c, 1 - c}});
+  }
+  visit_floating(grad_w.dtype, [&]<typename T>() { run<T>(exec, problem, grad_w); });
 }
 
 }  // namespace akimbo::kernels::cpu
