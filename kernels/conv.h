@@ -64,6 +64,9 @@ using Conv2dForward = void(const Exec&, ConstView x, const ConvWeight& w, const 
 // grad_x(big, c) = sum over (small, k) that read big, and o: grad_y(small, o) w(o, k, c).
 using Conv2dInputGrad = void(const Exec&, ConstView grad_y, ConstView w, const Conv2dParams&,
                              View grad_x);
+// The same plus `addend`, which has grad_x's shape: what other readers of x contributed. CPU only.
+using Conv2dInputGradAdd = void(const Exec&, ConstView grad_y, ConstView w, ConstView addend,
+                                const Conv2dParams&, View grad_x);
 // grad_w(o, k, c) = sum over small: grad_y(small, o) x(big(small, k), c). Deterministic.
 using Conv2dWeightGrad = void(const Exec&, ConstView x, ConstView grad_y, const Conv2dParams&,
                               View grad_w);
@@ -86,6 +89,7 @@ ConvPackedNumel conv2d_packed_numel;
 ConvPackWeight conv2d_pack_weight;
 Conv2dForward conv2d_forward;
 Conv2dInputGrad conv2d_input_grad;
+Conv2dInputGradAdd conv2d_input_grad_add;
 Conv2dWeightGrad conv2d_weight_grad;
 ConvPackedNumel conv_transpose2d_packed_numel;
 ConvPackWeight conv_transpose2d_pack_weight;

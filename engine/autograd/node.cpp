@@ -52,8 +52,13 @@ void walk_back(Node& node, const Tensor& grad_y, std::unordered_map<Node*, Tenso
                        node.op);
   }
   std::vector<bool> wanted;
-  for (const Node::Edge& edge : node.edges) wanted.push_back(edge.needs_grad());
-  std::vector<Tensor> grads = node.function(grad_y, Needs(wanted));
+  std::vector<Tensor*> sums;
+  for (const Node::Edge& edge : node.edges) {
+    wanted.push_back(edge.needs_grad());
+    const auto it = edge.node ? pending.find(edge.node.get()) : pending.end();
+    sums.push_back(it != pending.end() ? &it->second : nullptr);
+  }
+  std::vector<Tensor> grads = node.function(grad_y, Needs(wanted, std::move(sums)));
   node.function = nullptr;
   node.recipe = nullptr;
   if (grads.size() != node.edges.size()) {

@@ -140,6 +140,21 @@ Shape checked_shape(const char* op, const Tensor& x, const Tensor& w,
   return y;
 }
 
+// With `addend` of grad_x's shape, on the CPU, or undefined.
+Tensor conv2d_input_grad(const Tensor& grad_y, const Tensor& w, const Shape& x_shape,
+                         const Conv2dParams& params, const Tensor& addend) {
+  const Device device = grad_y.device();
+  Tensor grad_x = Tensor::empty(x_shape, grad_y.dtype(), device);
+  if (addend.defined()) {
+    kernels::cpu::conv2d_input_grad_add(exec_of(device), view_of(grad_y), view_of(w),
+                                        view_of(addend), params, mutable_view_of(grad_x));
+  } else {
+    AKIMBO_KERNEL(device, conv2d_input_grad)
+    (exec_of(device), view_of(grad_y), view_of(w), params, mutable_view_of(grad_x));
+  }
+  return grad_x;
+}
+
 Tensor bias_grad(const Tensor& grad_y) {
   Tensor grad = Tensor::empty({grad_y.dim(3)}, vector_dtype(grad_y.dtype()), grad_y.device());
   AKIMBO_KERNEL(grad_y.device(), conv_bias_grad)
@@ -201,9 +216,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
         const Device device = grad_y.device();
         Tensor grad_x, grad_w;
         if (needs[0]) {
-          grad_x = Tensor::empty(x_shape, grad_y.dtype(), device);
-          AKIMBO_KERNEL(device, conv2d_input_grad)
-          (exec_of(device), view_of(grad_y), view_of(sw.get()), params, mutable_view_of(grad_x));
+          grad_x = conv2d_input_grad(grad_y, sw.get(), x_shape, params,
+                                     device.is_cpu() ? needs.take_sum(0) : Tensor());
         }
         if (needs[1]) {
           // f32 for 16-bit weights, which are copies of f32 ones: no rounding on the way back.

@@ -12,6 +12,7 @@
 #include "kernels/cpu/conv_weight_grad.h"
 #include "kernels/cpu/conv_widen.h"
 #include "kernels/cpu/conv_winograd.h"
+#include "kernels/elementwise.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
@@ -95,21 +96,23 @@ void forward_product(const Exec& exec, D direction, ConstView x, const ConvWeigh
   }
 }
 
+// `addend` may be empty.
 void input_grad_product(const Exec& exec, D direction, ConstView grad_y, ConstView w,
-                        const Conv2dParams& params, View grad_x) {
+                        ConstView addend, const Conv2dParams& params, View grad_x) {
+  const ConvEpilogue epilogue{.residual = addend};
   const WinogradPass pass = input_grad_pass(direction);
   if (winograd_pays(pass, w.shape, without_packed(w.shape, params))) {
     const PackedScratch packed(exec, winograd_packed_numel(pass, w.shape, w.dtype, params),
                                w.dtype);
     winograd_pack(exec, pass, w, params, packed.view);
-    winograd_product(exec, pass, grad_y, w.shape, packed.view, {}, params, grad_x);
+    winograd_product(exec, pass, grad_y, w.shape, packed.view, epilogue, params, grad_x);
     return;
   }
   const PackedScratch packed(
       exec, gather_packed_numel(direction, GatherSum::outputs, w.shape, w.dtype, params), w.dtype);
   gather_pack(direction, GatherSum::outputs, w, params, packed.view);
-  gather_product(exec, direction, GatherSum::outputs, grad_y, w.shape, packed.view, {}, params,
-                 grad_x);
+  gather_product(exec, direction, GatherSum::outputs, grad_y, w.shape, packed.view, epilogue,
+                 params, grad_x);
 }
 
 }  // namespace
@@ -157,7 +160,17 @@ void conv2d_input_grad(const Exec& exec, ConstView grad_y, ConstView w, const Co
   if (!use_products(w.shape, params)) {
     conv2d_input_grad_plain(exec, grad_y, w, params, grad_x);
   } else {
-    input_grad_product(exec, D::big_to_small, grad_y, w, params, grad_x);
+    input_grad_product(exec, D::big_to_small, grad_y, w, {}, params, grad_x);
+  }
+}
+
+void conv2d_input_grad_add(const Exec& exec, ConstView grad_y, ConstView w, ConstView addend,
+                           const Conv2dParams& params, View grad_x) {
+  if (!use_products(w.shape, params)) {
+    conv2d_input_grad_plain(exec, grad_y, w, params, grad_x);
+    add_forward(exec, grad_x, addend, grad_x);
+  } else {
+    input_grad_product(exec, D::big_to_small, grad_y, w, addend, params, grad_x);
   }
 }
 
@@ -193,7 +206,7 @@ void conv_transpose2d_input_grad(const Exec& exec, ConstView grad_y, ConstView w
   if (!use_products(w.shape, params)) {
     conv_transpose2d_input_grad_plain(exec, grad_y, w, params, grad_x);
   } else {
-    input_grad_product(exec, D::small_to_big, grad_y, w, params, grad_x);
+    input_grad_product(exec, D::small_to_big, grad_y, w, {}, params, grad_x);
   }
 }
 

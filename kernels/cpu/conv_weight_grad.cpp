@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
@@ -33,10 +34,14 @@ struct Problem {
   std::int64_t m, n, kh, kw;        // rows and columns of grad_w, of one group
   [[nodiscard]] std::int64_t pixels() const { return images * rows * cols; }
   [[nodiscard]] std::int64_t taps() const { return kh * kw; }
+  // Taps of a gathered b lie side by side, as they do in a row of grad_w: narrow ones share panels.
+  [[nodiscard]] std::int64_t columns() const { return gathered == Gathered::b ? taps() * n : n; }
+  [[nodiscard]] std::int64_t row_taps() const { return gathered == Gathered::b ? 1 : taps(); }
 };
 
 // How the sum is cut: the pixels into `splits` partial sums, grad_w into row and column tasks. A
-// column unit is one panel of one tap. It depends on the problem alone.
+// column unit is one panel of columns (of one tap, if a is gathered). It depends on the problem
+// alone.
 struct Cut {
   std::int64_t splits, split_pixels;
   std::int64_t row_tasks, rows;
@@ -55,7 +60,7 @@ Cut cut_problem(const Problem<T>& p, std::int64_t panel) {
       std::clamp<std::int64_t>(p.pixels() / kFewestSplitPixels, 1, std::min(most, wanted));
   cut.split_pixels = divide_up(divide_up(p.pixels(), splits), kBlockPixels) * kBlockPixels;
   cut.splits = divide_up(p.pixels(), cut.split_pixels);
-  const std::int64_t all_units = p.taps() * divide_up(p.n, panel);
+  const std::int64_t all_units = p.row_taps() * divide_up(p.columns(), panel);
   const std::int64_t tasks = cut.row_tasks * cut.splits * p.params.groups;
   cut.units = divide_up(all_units, std::min(all_units, divide_up(kEnoughTasks, tasks)));
   cut.unit_tasks = divide_up(all_units, cut.units);
@@ -84,7 +89,7 @@ class Task {
   void run(std::int64_t row_task, std::int64_t unit_task, std::int64_t split, T* out) {
     row_begin_ = row_task * cut_.rows;
     row_end_ = std::min(p_.m, row_begin_ + cut_.rows);
-    const std::int64_t units = p_.taps() * divide_up(p_.n, widths_.panel);
+    const std::int64_t units = p_.row_taps() * divide_up(p_.columns(), widths_.panel);
     const std::int64_t unit_begin = unit_task * cut_.units;
     const std::int64_t unit_end = std::min(units, unit_begin + cut_.units);
     const std::int64_t end = std::min(p_.pixels(), (split + 1) * cut_.split_pixels);
@@ -109,22 +114,35 @@ class Task {
 
   void run_units(std::int64_t begin, std::int64_t unit_begin, std::int64_t unit_end, bool add,
                  T* out) {
-    const std::int64_t panels = divide_up(p_.n, widths_.panel);
-    std::int64_t tap_at = -1;
+    const std::int64_t panels = divide_up(p_.columns(), widths_.panel);
+    gathered_tap_ = -1;
     for (std::int64_t unit = unit_begin; unit < unit_end; ++unit) {
       const std::int64_t tap = unit / panels, column = unit % panels * widths_.panel;
-      if (tap != tap_at) {
-        gather(begin, tap);
-        if (p_.gathered == Gathered::a) pack_a(far_.data());
-        tap_at = tap;
+      open_panel(p_.columns() - column);
+      if (p_.gathered == Gathered::b) {
+        pack_taps_of_b(begin, column);
+      } else {
+        if (gather(begin, tap)) pack_a(far_.data());
+        pack_b(near_.data(), column, 0, columns_);
       }
-      pack_b(p_.gathered == Gathered::a ? near_.data() : far_.data(), column);
       multiply(tap, column, add, out);
     }
   }
 
-  // The far pixel of each of the block's pixels, or zeros outside the map.
-  void gather(std::int64_t begin, std::int64_t tap) {
+  // Each tap's share of the panel.
+  void pack_taps_of_b(std::int64_t begin, std::int64_t column) {
+    const std::int64_t end = column + columns_;
+    for (std::int64_t at = column; at < end;) {
+      const std::int64_t first = at % p_.n, count = std::min(p_.n - first, end - at);
+      gather(begin, at / p_.n);
+      pack_b(far_.data(), first, at - column, count);
+      at += count;
+    }
+  }
+
+  // The far pixel of each of the block's pixels, or zeros outside the map. False: they are there.
+  bool gather(std::int64_t begin, std::int64_t tap) {
+    if (std::exchange(gathered_tap_, tap) == tap) return false;
     const std::int64_t dy = tap / p_.kw * p_.params.dilation - p_.params.padding;
     const std::int64_t dx = tap % p_.kw * p_.params.dilation - p_.params.padding;
     std::int64_t col = begin % p_.cols, row = begin / p_.cols % p_.rows;
@@ -143,6 +161,7 @@ class Task {
       row = 0;
       ++image;
     }
+    return true;
   }
 
   // A pixel's channels are rows of the product, and the next pixel is one step away: near pixels
@@ -190,14 +209,21 @@ class Task {
     }
   }
 
-  void pack_b(const T* const* pixels, std::int64_t column) {
-    const std::int64_t count = std::min(widths_.panel, p_.n - column);
-    const std::int64_t width = divide_up(count, widths_.vector) * widths_.vector;
-    T* to = packed_b_.data();
-    for (std::int64_t i = 0; i < depth_; ++i, to += width) {
-      std::copy_n(pixels[i] + column, count, to);
-      if (count < width) std::fill(to + count, to + width, T(0));
+  // Sets the width of the panel that `columns` take, and zeros behind them.
+  void open_panel(std::int64_t columns) {
+    columns_ = std::min(widths_.panel, columns);
+    width_ = divide_up(columns_, widths_.vector) * widths_.vector;
+    if (columns_ == width_) return;
+    for (std::int64_t i = 0; i < depth_; ++i) {
+      std::fill_n(packed_b_.data() + i * width_ + columns_, width_ - columns_, T(0));
     }
+  }
+
+  // Channels [first, first + count) of the pixels, to columns [to, to + count) of the panel.
+  void pack_b(const T* const* pixels, std::int64_t first, std::int64_t to, std::int64_t count) {
+    T* at = packed_b_.data() + to;
+    for (std::int64_t i = 0; i < depth_; ++i, at += width_)
+      std::copy_n(pixels[i] + first, count, at);
   }
 
   void multiply(std::int64_t tap, std::int64_t column, bool add, T* out) {
@@ -210,7 +236,7 @@ class Task {
     block.part_depth = kBlockPixels;  // a second pass over grad_w costs up to a third of the time
     block.b = packed_b_.data();
     block.y = y_rows_.data();
-    block.column_end = std::min(widths_.panel, p_.n - column);
+    block.column_end = columns_;
     block.accumulate = add;
     for (std::int64_t i = 0; i < block.rows; ++i) {
       const std::int64_t m = group_ * p_.m + row_begin_ + i;
@@ -225,7 +251,8 @@ class Task {
   const T* zeros_;
   std::int64_t group_;
   std::int64_t row_begin_ = 0, row_end_ = 0, depth_ = 0;
-  Scratch<const T*> near_, far_;  // [kBlockPixels]
+  std::int64_t gathered_tap_ = -1, columns_ = 0, width_ = 0;  // of the panel
+  Scratch<const T*> near_, far_;                              // [kBlockPixels]
   Scratch<T> packed_a_, packed_b_;
   Scratch<const T*> a_rows_;
   Scratch<T*> y_rows_;

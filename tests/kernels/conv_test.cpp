@@ -1,6 +1,7 @@
 // Every pass of the fast convolution against the plain loops in double, over awkward shapes, with
 // every instruction set of the machine, and with different numbers of threads.
 #include "kernels/conv.h"
+#include "kernels/elementwise.h"
 
 #include <gtest/gtest.h>
 
@@ -61,6 +62,7 @@ std::vector<Case> cases() {
       make_case(1, 6, 7, 5, 10, 3, 3, {.stride = 2, .padding = 1, .groups = 5}),
       make_case(1, 8, 8, 48, 16, 1, 1, {.stride = 2}),
       make_case(1, 33, 40, 5, 13, 3, 3, {.stride = 1, .padding = 1}),
+      make_case(2, 7, 9, 24, 20, 3, 3, {.stride = 2, .padding = 1}),  // taps share panels
       // Winograd: blocks cut at the edges, more channels than one task takes, partial sums.
       make_case(1, 7, 5, 32, 48, 3, 3, {.stride = 1, .padding = 1, .winograd = true}),
       make_case(2, 9, 14, 80, 64, 3, 3, {.stride = 1, .padding = 0, .winograd = true}),
@@ -202,6 +204,23 @@ void expect_same_bits(const Case& c) {
       EXPECT_EQ(largest_difference(one, more), 0) << threads << " threads";
     }
     kernels::set_num_threads(0);
+  }
+}
+
+TEST(ConvKernels, InputGradientTakesAnAddend) {
+  for (const Case& c : cases()) {
+    SCOPED_TRACE(c.str());
+    const Tensor grad_y = random_tensor(c.small, 1, DType::f32);
+    const Tensor w = random_tensor(c.w, 2, DType::f32);
+    const Tensor addend = random_tensor(c.big, 3, DType::f32);
+    Tensor apart = Tensor::empty(c.big), together = Tensor::empty(c.big);
+    kernels::cpu::conv2d_input_grad(exec_of(kCpu), view_of(grad_y), view_of(w), c.params,
+                                    mutable_view_of(apart));
+    kernels::cpu::add_forward(exec_of(kCpu), view_of(apart), view_of(addend),
+                              mutable_view_of(apart));
+    kernels::cpu::conv2d_input_grad_add(exec_of(kCpu), view_of(grad_y), view_of(w), view_of(addend),
+                                        c.params, mutable_view_of(together));
+    EXPECT_EQ(largest_difference(together, apart), 0);
   }
 }
 
