@@ -19,8 +19,7 @@ namespace {
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-constexpr std::int64_t kDepth = 32;  // blocks that are summed in one go
-constexpr std::int64_t kEnoughTasks = 16, kFewestSplitBlocks = 4 * kDepth;
+constexpr std::int64_t kEnoughTasks = 16, kFewestSplitBlocks = 64;
 
 // Along an axis: the window of the block that begins at near pixel i begins at far pixel
 // i * far_step + far_first; tap t of the result is tap tap_first + t * tap_step of the weight.
@@ -41,6 +40,10 @@ struct Problem {
   // A task makes so many rows and columns of the weight: its sums take 576 KiB in f32 and stay in
   // the second-level cache, as do the transformed blocks that are summed in one go.
   std::int64_t task_width;
+  std::int64_t depth;  // blocks that are summed in one go
+
+  [[nodiscard]] std::int64_t row_width() const { return std::min(task_width, weight[0]); }
+  [[nodiscard]] std::int64_t column_width() const { return std::min(task_width, weight[3]); }
 };
 
 // How the sum is cut: blocks into partial sums, the weight into tasks. It depends on the problem
@@ -55,7 +58,7 @@ struct Cut {
         phases(static_cast<std::int64_t>(p.phases.size())) {
     const std::int64_t wanted = divide_up(kEnoughTasks, row_tasks * column_tasks * phases);
     const std::int64_t parts = std::clamp<std::int64_t>(blocks / kFewestSplitBlocks, 1, wanted);
-    split_blocks = divide_up(divide_up(blocks, parts), kDepth) * kDepth;
+    split_blocks = divide_up(divide_up(blocks, parts), p.depth) * p.depth;
     splits = divide_up(blocks, split_blocks);
   }
   [[nodiscard]] std::int64_t tasks() const { return splits * row_tasks * column_tasks * phases; }
@@ -72,11 +75,11 @@ class Task {
         zeros_(zeros),
         panel_(gemm_widths<T>().panel),
         points_(problem.form.points()),
-        u_(exec, static_cast<std::size_t>(points_ * kDepth * p_.task_width)),
-        v_(exec, static_cast<std::size_t>(points_ * kDepth * p_.task_width)),
-        sums_(exec, static_cast<std::size_t>(points_ * p_.task_width * p_.task_width)),
-        a_rows_(exec, static_cast<std::size_t>(p_.task_width + kGemmRows)),
-        y_rows_(exec, static_cast<std::size_t>(p_.task_width + kGemmRows)) {}
+        u_(exec, static_cast<std::size_t>(points_ * p_.depth * p_.row_width())),
+        v_(exec, static_cast<std::size_t>(points_ * p_.depth * p_.column_width())),
+        sums_(exec, static_cast<std::size_t>(points_ * p_.row_width() * p_.column_width())),
+        a_rows_(exec, static_cast<std::size_t>(p_.row_width() + kGemmRows)),
+        y_rows_(exec, static_cast<std::size_t>(p_.row_width() + kGemmRows)) {}
 
   // Writes its part of the partial sum `out`, shaped like the weight.
   void run(std::int64_t task, std::int64_t split, T* out) {
@@ -88,8 +91,8 @@ class Task {
     columns_ = std::min(p_.task_width, p_.weight[3] - column_);
     const std::int64_t start = split * cut_.split_blocks;
     const std::int64_t end = std::min(cut_.blocks, start + cut_.split_blocks);
-    for (std::int64_t begin = start; begin < end; begin += kDepth) {
-      depth_ = std::min(kDepth, end - begin);
+    for (std::int64_t begin = start; begin < end; begin += p_.depth) {
+      depth_ = std::min(p_.depth, end - begin);
       for (std::int64_t i = 0; i < depth_; ++i) transform(begin + i, i);
       for (std::int64_t point = 0; point < points_; ++point) multiply(point, begin > start);
     }
@@ -103,12 +106,12 @@ class Task {
     col_at_ = block % cut_.block_cols * side;
     row_at_ = block / cut_.block_cols % cut_.block_rows * side;
     image_ = block / (cut_.block_cols * cut_.block_rows);
-    transform_side(p_.far_gives_rows, row_, rows_, u_.data() + i * rows_, kDepth * rows_);
+    transform_side(p_.far_gives_rows, row_, rows_, u_.data() + i * rows_, p_.depth * rows_);
     // As the product wants it: panels of columns, each [depth][width].
     for (std::int64_t n = 0; n < columns_; n += panel_) {
       const std::int64_t width = std::min(panel_, columns_ - n);
       transform_side(!p_.far_gives_rows, column_ + n, width, v_.data() + n * depth_ + i * width,
-                     kDepth * columns_);
+                     p_.depth * columns_);
     }
   }
 
@@ -139,7 +142,7 @@ class Task {
   }
 
   void multiply(std::int64_t point, bool add) {
-    const T* u = u_.data() + point * kDepth * rows_;
+    const T* u = u_.data() + point * p_.depth * rows_;
     T* sums = sums_.data() + point * rows_ * columns_;
     for (std::int64_t i = 0; i < divide_up(rows_, kGemmRows) * kGemmRows; ++i) {
       const std::int64_t row = std::min(i, rows_ - 1);
@@ -152,7 +155,7 @@ class Task {
     block.rows = rows_;
     block.taps = 1;
     block.channels = depth_;
-    block.b = v_.data() + point * kDepth * columns_;
+    block.b = v_.data() + point * p_.depth * columns_;
     block.y = y_rows_.data();
     block.column_end = columns_;
     block.accumulate = add;
@@ -187,7 +190,7 @@ class Task {
   const Phase* phase_ = nullptr;
   std::int64_t row_ = 0, rows_ = 0, column_ = 0, columns_ = 0, depth_ = 0;
   std::int64_t image_ = 0, row_at_ = 0, col_at_ = 0;
-  Scratch<T> u_, v_, sums_;  // [points][kDepth][rows], [..][kDepth][columns], [..][rows][columns]
+  Scratch<T> u_, v_, sums_;  // [points][depth][rows], [..][depth][columns], [..][rows][columns]
   Scratch<const T*> a_rows_;
   Scratch<T*> y_rows_;
 };
@@ -228,7 +231,8 @@ void winograd_weight_grad(const Exec& exec, ConstView x, ConstView grad_y,
                         .tap_step = 1,
                         .phases = {{{-params.padding, 0}, {-params.padding, 0}}},
                         .weight = grad_w.shape,
-                        .task_width = 64};
+                        .task_width = 64,
+                        .depth = 64};
   visit_floating(grad_w.dtype, [&]<typename T>() { run<T>(exec, problem, grad_w); });
 }
 
@@ -249,7 +253,8 @@ void winograd_transpose_weight_grad(const Exec& exec, ConstView x, ConstView gra
                   .tap_step = 2,
                   .phases = {},
                   .weight = grad_w.shape,
-                  .task_width = 128};
+                  .task_width = 128,
+                  .depth = 48};
   for (std::int64_t r = 0; r < 2; ++r) {
     for (std::int64_t c = 0; c < 2; ++c) problem.phases.push_back({{-r, 1 - r}, {-c, 1 - c}});
   }
