@@ -326,10 +326,13 @@ void Tensor::set_rounded(const Tensor& copy) {
 
 Tensor Tensor::detach() const { return view(shape()); }
 
-std::uint64_t Tensor::version() const { return impl().storage->version; }
+// Steps of a plan write to places of one storage at the same time.
+std::uint64_t Tensor::version() const {
+  return std::atomic_ref(impl().storage->version).load(std::memory_order_relaxed);
+}
 void Tensor::bump_version() {
   Storage& storage = *impl().storage;
-  ++storage.version;
+  std::atomic_ref(storage.version).fetch_add(1, std::memory_order_relaxed);
   if (t_recorder != nullptr && storage.made_under != t_recorder->id()) {
     t_recorder->add(&storage.version, storage.shared_from_this());
   }

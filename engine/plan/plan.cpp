@@ -7,6 +7,7 @@
 #include "engine/core/graph.h"
 #include "engine/plan/fuse.h"
 #include "engine/plan/memory.h"
+#include "kernels/common/step_graph.h"
 
 namespace akimbo::plan {
 namespace {
@@ -23,11 +24,16 @@ Plan::Plan(const Forward& forward, const Shape& input, DType dtype, Device devic
     : program_(trace_network(forward, input, dtype, device, parameters)) {
   fuse(program_);
   const StepOrder order(program_);
-  if (device.is_cuda()) {
-    schedule_ = schedule_lanes(program_, order);
-    if (schedule_.num_lanes > 1) lanes_ = std::make_unique<Lanes>(device, schedule_.num_lanes);
+  schedule_ = schedule_lanes(program_, order);
+  if (schedule_.num_lanes > 1) {
+    if (device.is_cuda()) {
+      lanes_ = std::make_unique<Lanes>(device, schedule_.num_lanes);
+    } else {
+      graph_ = step_graph(program_);
+    }
   }
-  const MemoryPlan memory = plan_memory(program_, lanes_ != nullptr ? &order : nullptr);
+  const bool side_by_side = lanes_ != nullptr || !graph_.empty();
+  const MemoryPlan memory = plan_memory(program_, side_by_side ? &order : nullptr);
   memory_ = {.planned_bytes = memory.total_bytes, .sum_bytes = memory.sum_bytes};
   arena_ = Tensor::empty({static_cast<std::int64_t>(memory.total_bytes)}, DType::u8, device);
   for (Node& node : program_.nodes) {
@@ -67,6 +73,11 @@ const NamedTensors& Plan::run(const Tensor& x) {
   const autograd::NoGrad no_grad;
   if (lanes_ != nullptr && is_capturing(x.device())) {
     run_in_lanes(x);
+  } else if (!graph_.empty()) {
+    kernels::run_steps(graph_, [&](int step) {
+      const autograd::NoGrad no_grad;  // of the thread that runs it
+      run_node(program_.nodes[static_cast<std::size_t>(step)], x);
+    });
   } else {
     for (Node& node : program_.nodes) run_node(node, x);
   }

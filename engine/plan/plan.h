@@ -1,7 +1,8 @@
 // A network made ready for one shape of input: traced once, batch norms folded and weights packed
 // by its layers, sums and activations fused into the steps before them (fuse.h), memory shared by
-// maps that live at different times (memory.h). Gives what the network gives, but for the rounding
-// of sums added in another order.
+// maps that live at different times (memory.h), and steps that do not need each other, such as the
+// branches of HRNet, run side by side (side_by_side.h). Gives what the network gives, but for the
+// rounding of sums added in another order.
 #pragma once
 
 #include <cstddef>
@@ -45,8 +46,9 @@ class Plan {
   Program program_;  // its steps' tensors lie in arena_; the input's elements stay outside
   MemoryReport memory_;
   Tensor arena_;
-  LaneSchedule schedule_;         // on a GPU
-  std::unique_ptr<Lanes> lanes_;  // null where steps run one after another
+  std::vector<std::vector<int>> graph_;  // on the CPU; empty where steps run one after another
+  LaneSchedule schedule_;                // on a GPU
+  std::unique_ptr<Lanes> lanes_;         // null where steps run one after another
   NamedTensors outputs_;
 };
 

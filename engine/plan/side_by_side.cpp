@@ -68,6 +68,13 @@ StepOrder::StepOrder(const Program& program) {
   }
 }
 
+std::vector<std::vector<int>> step_graph(const Program& program) {
+  const std::vector<int> makers = program.makers();
+  std::vector<std::vector<int>> graph;
+  for (const Node& node : program.nodes) graph.push_back(sources_of(node, makers));
+  return graph;
+}
+
 LaneSchedule schedule_lanes(const Program& program, const StepOrder& order, int max_lanes) {
   const std::vector<int> makers = program.makers();
   LaneSchedule schedule;

@@ -1,5 +1,5 @@
-// Which steps of a program can run at the same time on a GPU, and on which of several streams
-// (lanes) each runs.
+// Which steps of a program can run at the same time, and on which of several streams (lanes) of a
+// GPU each runs.
 #pragma once
 
 #include <vector>
@@ -18,6 +18,9 @@ class StepOrder {
  private:
   std::vector<std::vector<bool>> before_;  // [node][nodes before it]
 };
+
+// For each node the nodes that make its inputs.
+[[nodiscard]] std::vector<std::vector<int>> step_graph(const Program& program);
 
 struct LaneSchedule {
   int num_lanes = 1;

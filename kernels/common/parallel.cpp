@@ -5,35 +5,28 @@
 // has not yet begun: it takes the job back.
 #include "kernels/common/parallel.h"
 
+#include "kernels/common/parallel_job.h"
+
 #include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace akimbo::kernels {
 namespace {
 
 std::atomic<int> g_num_threads{0};
 thread_local bool t_serial = false;  // in a loop already, or under a SerialScope
+thread_local Team* t_team = nullptr;
+thread_local std::size_t t_seat = 0;  // in t_team
 
 // About 30 us: each pause takes some 40 cycles on current processors.
 constexpr int kSpins = 2000;
-
-void pause() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
 
 template <typename T>
 void wait_while(const std::atomic<T>& value, T old) {
@@ -43,38 +36,6 @@ void wait_while(const std::atomic<T>& value, T old) {
   }
   value.wait(old, std::memory_order_acquire);
 }
-
-// One parallel_for: chunks are handed out in order to whoever comes next.
-class Job {
- public:
-  Job(std::int64_t count, std::int64_t grain,
-      const std::function<void(std::int64_t, std::int64_t)>& body)
-      : count_(count), grain_(grain), body_(body) {}
-
-  void work() {
-    for (;;) {
-      const std::int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-      if (begin >= count_) return;
-      try {
-        body_(begin, std::min(count_, begin + grain_));
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!error_) error_ = std::current_exception();
-      }
-    }
-  }
-
-  void rethrow() const {
-    if (error_) std::rethrow_exception(error_);
-  }
-
- private:
-  std::int64_t count_, grain_;
-  const std::function<void(std::int64_t, std::int64_t)>& body_;
-  std::atomic<std::int64_t> next_{0};
-  std::mutex mutex_;
-  std::exception_ptr error_;
-};
 
 // A thread and its letter box. What lies in the box belongs to whoever swaps it out; `working`
 // holds the job that the helper took until it is done with it.
@@ -166,9 +127,26 @@ void parallel_for(std::int64_t count, std::int64_t grain,
   const std::int64_t num_chunks = (count + grain - 1) / grain;
   const int threads = static_cast<int>(std::min<std::int64_t>(num_threads(), num_chunks));
   Job job(count, grain, body);
-  if (threads <= 1 || t_serial || !pool().run(job, threads)) job.work();
+  if (t_team != nullptr && !t_serial && num_chunks > 1) {
+    const SerialScope inner;
+    t_team->run(job, t_seat);
+  } else if (threads <= 1 || t_serial || !pool().run(job, threads)) {
+    job.work();
+  }
   job.rethrow();
 }
+
+TeamScope::TeamScope(Team& team, std::size_t seat) : was_serial_(t_serial) {
+  t_team = &team;
+  t_seat = seat;
+  t_serial = false;
+}
+TeamScope::~TeamScope() {
+  t_team = nullptr;
+  t_serial = was_serial_;
+}
+
+bool runs_serially() { return t_serial || t_team != nullptr || num_threads() == 1; }
 
 SerialScope::SerialScope() : previous_(t_serial) { t_serial = true; }
 SerialScope::~SerialScope() { t_serial = previous_; }

@@ -8,6 +8,7 @@
 
 #include "engine/autograd/node.h"
 #include "engine/core/random.h"
+#include "kernels/common/parallel.h"
 #include "models/registry.h"
 #include "tests/support/shared_data.h"
 
@@ -60,6 +61,14 @@ TEST(NetworkPlan, GivesWhatTheNetworkGives) {
       EXPECT_GT(scale, 0.1) << name;
       for (std::size_t k = 0; k < b.size(); ++k) ASSERT_NEAR(a[k], b[k], 1e-5 * scale) << name;
     }
+
+    const Tensor first = got[0].second.clone();
+    for (const int threads : {1, 3}) {  // branches run side by side: the bits must not show it
+      kernels::set_num_threads(threads);
+      const auto a = plan.run(x)[0].second.values<float>(), b = first.values<float>();
+      EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin())) << name << ", threads: " << threads;
+    }
+    kernels::set_num_threads(0);
 
     std::int64_t macs = 0;
     for (const plan::Node& node : plan.nodes()) {
