@@ -49,6 +49,7 @@ Conv2d::Conv2d(const Conv2dShape& shape, const ops::Conv2dOptions& conv_options)
 
 Tensor Conv2d::forward(const Tensor& x, Tensor* channel_sums) {
   if (!autograd::any_needs_grad({x, weight, bias})) return inference(x, {.shift = bias});
+  packed_.clear();
   Tensor y = ops::conv2d(x, weight_for(x, weight), bias, options, channel_sums);
   MacCounter::add(y.numel() / y.dim(3) * weight.numel());
   return y;
@@ -74,6 +75,7 @@ ConvTranspose2d::ConvTranspose2d(const Conv2dShape& shape,
 
 Tensor ConvTranspose2d::forward(const Tensor& x, Tensor* channel_sums) {
   if (!autograd::any_needs_grad({x, weight, bias})) return inference(x, {.shift = bias});
+  packed_.clear();
   MacCounter::add(x.numel() / x.dim(3) * weight.numel());
   return ops::conv_transpose2d(x, weight_for(x, weight), bias, options, channel_sums);
 }

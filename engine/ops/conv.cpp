@@ -283,6 +283,10 @@ struct PackedConvWeight::Source {
 
 PackedConvWeight::PackedConvWeight() = default;
 PackedConvWeight::~PackedConvWeight() = default;
+PackedConvWeight::PackedConvWeight(PackedConvWeight&&) noexcept = default;
+PackedConvWeight& PackedConvWeight::operator=(PackedConvWeight&&) noexcept = default;
+
+void PackedConvWeight::clear() { *this = PackedConvWeight(); }
 
 const Tensor& PackedConvWeight::update(const Tensor& w, const Conv2dOptions& options,
                                        std::int64_t pixels) {

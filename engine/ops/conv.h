@@ -54,6 +54,10 @@ class PackedConvWeight {
  public:
   PackedConvWeight();
   ~PackedConvWeight();
+  PackedConvWeight(PackedConvWeight&&) noexcept;
+  PackedConvWeight& operator=(PackedConvWeight&&) noexcept;
+  // Forgets all: training changes weights, and has better use for the memory.
+  void clear();
   // w in another dtype.
   const Tensor& converted(const Tensor& w, DType dtype);
   // For maps of so many pixels (the smaller of x and y, all images). Undefined if the device does
