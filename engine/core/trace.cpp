@@ -21,6 +21,21 @@ Recorder::~Recorder() { t_recorder = previous_; }
 
 Recorder* recorder() { return t_recorder; }
 
+Tensor new_map(const Shape& shape, DType dtype, Device device) {
+  Recorder* recorder = t_recorder;
+  if (recorder == nullptr) return Tensor::empty(shape, dtype, device);
+  constexpr std::size_t kStep = 64, kMostMaps = 1024;
+  const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * dtype_bytes(dtype);
+  Tensor& room = recorder->room_;
+  if (!room.defined() || room.device() != device || recorder->next_ + bytes > room.num_bytes()) {
+    room = Tensor::empty({static_cast<std::int64_t>(bytes + kStep * kMostMaps)}, DType::u8, device);
+    recorder->next_ = 0;
+  }
+  const Tensor map = room.carve(recorder->next_, shape, dtype);
+  recorder->next_ += kStep;
+  return map;
+}
+
 Tensor note(Step step) { return t_recorder->steps.emplace_back(std::move(step)).output; }
 
 }  // namespace akimbo::trace

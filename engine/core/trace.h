@@ -7,6 +7,7 @@
 // to the trace, which whoever reads it notices and says.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -50,10 +51,17 @@ class Recorder {
   std::vector<Step> steps;
 
  private:
+  friend Tensor new_map(const Shape& shape, DType dtype, Device device);
+  Tensor room_;  // of the latest maps
+  std::size_t next_ = 0;
   Recorder* previous_;
 };
 
 [[nodiscard]] Recorder* recorder();
+
+// Where an op's result goes. Under a recorder nothing is written there: maps then lie one over
+// another, each at an address of its own.
+[[nodiscard]] Tensor new_map(const Shape& shape, DType dtype, Device device);
 
 // Adds the step to this thread's recorder, which there must be, and returns its output.
 Tensor note(Step step);

@@ -366,7 +366,7 @@ Tensor infer(InferenceCall call, const Tensor& x, const Tensor& weight, const Co
 Tensor conv2d_inference(const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
                         const Conv2dOptions& options, PackedConvWeight* packed) {
   const Tensor w = inference_weight(x, weight, packed);
-  Tensor y = Tensor::empty(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
+  Tensor y = trace::new_map(checked_shape("conv2d", x, w, options), x.dtype(), x.device());
   const std::int64_t pixels = num_pixels(y);
   return infer({.op = "conv2d",
                 .kernel = AKIMBO_KERNEL(x.device(), conv2d_forward),
@@ -380,7 +380,8 @@ Tensor conv_transpose2d_inference(const Tensor& x, const Tensor& weight,
                                   const ConvEpilogue& epilogue,
                                   const ConvTranspose2dOptions& options, PackedConvWeight* packed) {
   const Tensor w = inference_weight(x, weight, packed);
-  Tensor y = Tensor::empty(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
+  Tensor y =
+      trace::new_map(checked_shape("conv_transpose2d", x, w, options), x.dtype(), x.device());
   const std::int64_t pixels = num_pixels(x);
   return infer({.op = "conv_transpose2d",
                 .kernel = AKIMBO_KERNEL(x.device(), conv_transpose2d_forward),

@@ -53,7 +53,7 @@ Tensor binary(const char* op, kernels::BinaryForward* kernel, const Tensor& a, c
        .inputs = {a, b},
        .constants = {},
        .options = {},
-       .output = empty_like(a),
+       .output = trace::new_map(a.shape(), a.dtype(), a.device()),
        .compute = [kernel](const trace::Step&, std::span<const Tensor> inputs, Tensor& out) {
          kernel(exec_of(out.device()), view_of(inputs[0]), view_of(inputs[1]),
                 mutable_view_of(out));
@@ -65,7 +65,7 @@ enum class Saves { input, output };
 Tensor unary(const char* op, const Tensor& x, kernels::UnaryForward* forward,
              kernels::UnaryInputGrad* input_grad, Saves saves) {
   require_floating(op, "x", x);
-  Tensor y = empty_like(x);
+  Tensor y = trace::new_map(x.shape(), x.dtype(), x.device());
   if (trace::recorder() != nullptr) {
     return trace::note(
         {.op = op,

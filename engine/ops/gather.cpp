@@ -157,7 +157,7 @@ Tensor concat(std::span<const Tensor> tensors, int axis) {
     extents.push_back(t.dim(axis));
     shape[axis] += t.dim(axis);
   }
-  Tensor y = Tensor::empty(shape, tensors[0].dtype(), tensors[0].device());
+  Tensor y = trace::new_map(shape, tensors[0].dtype(), tensors[0].device());
   if (trace::recorder() != nullptr) {
     return trace::note({.op = "concat",
                         .inputs = {tensors.begin(), tensors.end()},

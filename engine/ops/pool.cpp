@@ -71,7 +71,7 @@ Tensor note(const char* op, const Tensor& x, const Plan& plan, const Tensor& y,
 
 Tensor avg_pool(const char* op, const Tensor& x, const Plan& plan, bool count_pad) {
   const Device device = x.device();
-  Tensor y = Tensor::empty(plan.shape, x.dtype(), device);
+  Tensor y = trace::new_map(plan.shape, x.dtype(), device);
   if (trace::recorder() != nullptr) {
     return note(op, x, plan, y, [p = plan.params, count_pad](const Tensor& in, Tensor& out) {
       AKIMBO_KERNEL(in.device(), avg_pool2d_forward)
@@ -105,7 +105,7 @@ Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
                                options.kernel);
   }
   const Device device = x.device();
-  Tensor y = Tensor::empty(plan.shape, x.dtype(), device);
+  Tensor y = trace::new_map(plan.shape, x.dtype(), device);
   if (trace::recorder() != nullptr) {
     return note("max_pool2d", x, plan, y, [p = plan.params](const Tensor& in, Tensor& out) {
       AKIMBO_KERNEL(in.device(), max_pool2d_forward)

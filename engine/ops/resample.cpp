@@ -20,7 +20,7 @@ Tensor resize(const char* op, const Tensor& x, std::int64_t height, std::int64_t
                                op, x.shape().str(), height, width);
   }
   const Device device = x.device();
-  Tensor y = Tensor::empty({x.dim(0), height, width, x.dim(3)}, x.dtype(), device);
+  Tensor y = trace::new_map({x.dim(0), height, width, x.dim(3)}, x.dtype(), device);
   if (trace::recorder() != nullptr) {
     return trace::note(
         {.op = "resize",

@@ -158,9 +158,12 @@ TEST_F(Library, ExampleBuildsAgainstTheInstalledTree) {
     if (entry.path().filename() == "akimbo.pc") package = entry.path();
   }
   ASSERT_FALSE(package.empty());
-  const std::string found = fmt::format("PKG_CONFIG_SYSROOT_DIR={} PKG_CONFIG_PATH={} pkg-config",
-                                        tree, package.parent_path().string());
   const fs::path library = package.parent_path().parent_path();
+  // As if it had been configured for that place. A sysroot would move the paths of others as well.
+  fs::path prefix = library;
+  while (!fs::exists(prefix / "include")) prefix = prefix.parent_path();
+  const std::string found = fmt::format("PKG_CONFIG_PATH={} pkg-config --define-variable=prefix={}",
+                                        package.parent_path().string(), prefix.string());
   for (const char* how : {"", "--static"}) {
     fs::remove(program);
     if (*how != '\0') fs::remove(library / "libakimbo.so");  // so that the linker takes the archive
