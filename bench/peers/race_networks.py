@@ -3,10 +3,12 @@ training step at batch 8.
 
     python bench/peers/race_networks.py [--build build] [--threads 2] [--rounds 7] [--json FILE]
         [--models pose_resnet:depth=50 pose_hrnet:width=32] [--modes infer1 infer8 train8]
-        [--peers contiguous channels_last compile onnxruntime openvino] [--precision bf16]
+        [--peers contiguous channels_last compile onnxruntime openvino] [--precision bf16] [--burst 4]
 
 Every contestant is a process of its own (so that peak memory is its own) that runs once when told;
-they take turns, so that noise of the machine hits all alike; ratios are against the fastest.
+they take turns, so that noise of the machine hits all alike; ratios are against the fastest. With
+one run a turn it begins with cold caches, as for a single picture after a pause; with a --burst the
+first run warms them, as for one picture after another.
 PyTorch runs in both of its layouts and compiled, with its fused Adam in training; ONNX Runtime and
 OpenVINO (inference only, f32 asked for) get the network through PyTorch's ONNX exporter. With
 --precision bf16 inference is raced in bf16: akimbo's --bf16, PyTorch's autocast, OpenVINO's
@@ -136,17 +138,19 @@ def start(name, args, model, mode, batch, onnx):
     return process
 
 
-def turns(processes, rounds):
+def turns(processes, rounds, burst):
     times = {name: [] for name in processes}
     cpu_times = {name: [] for name in processes}
     for _ in range(rounds):
         for name, process in processes.items():
             time.sleep(0.3)  # until the one before has stopped spinning
-            process.stdin.write("go\n")
-            process.stdin.flush()
-            wall, cpu = process.stdout.readline().split()
-            times[name].append(float(wall))
-            cpu_times[name].append(float(cpu))
+            for run in range(burst):
+                process.stdin.write("go\n")
+                process.stdin.flush()
+                wall, cpu = process.stdout.readline().split()
+                if run > 0 or burst == 1:
+                    times[name].append(float(wall))
+                    cpu_times[name].append(float(cpu))
     return times, cpu_times
 
 
@@ -160,7 +164,7 @@ def race(args, model, mode, batch, folder):
         subprocess.run([sys.executable, __file__, "--export", "--onnx", onnx, "--model", model,
                         "--batch", str(batch)], check=True, capture_output=True)
     processes = {name: start(name, args, model, mode, batch, onnx) for name in names}
-    times, cpu_times = turns(processes, args.rounds)
+    times, cpu_times = turns(processes, args.rounds, args.burst)
     result = {"model": model, "mode": mode, "batch": batch, "threads": args.threads,
               "precision": args.precision}
     for name, process in processes.items():
@@ -193,6 +197,8 @@ def main():
     parser.add_argument("--build", default=str(ROOT / "build"))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--burst", type=int, default=1,
+                        help="runs of a turn, of which the first is not counted; 1: it is")
     parser.add_argument("--json")
     parser.add_argument("--models", nargs="+",
                         default=["pose_resnet:depth=50", "pose_hrnet:width=32"])
