@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/common/divide.h"
 #include "kernels/common/parallel.h"
 
 #if defined(__x86_64__)
@@ -11,7 +12,6 @@
 namespace akimbo::kernels::cpu {
 namespace {
 
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t kLanes = 16;
 
 }  // namespace
@@ -207,7 +207,7 @@ namespace {
 template <int M, int R>
 AKIMBO_BF16_INLINE void input_line(const V* d, V* t) {
   if constexpr (M == 4) {
-    // With a = sqrt(1/2) and b = sqrt(2), b = 2 a; see kernels/cpu/conv_winograd_simd.cpp.
+    // With a = sqrt(1/2) and b = sqrt(2), b = 2 a; see conv_winograd_lines-inl.h.
     const V a = _mm512_set1_ps(0.70710678118654752440F), c = _mm512_set1_ps(2.5F);
     const V two = _mm512_set1_ps(2), half = _mm512_set1_ps(0.5F);
     const V p = _mm512_mul_ps(a, d[1]), q = _mm512_mul_ps(a, d[3]);

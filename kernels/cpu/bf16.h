@@ -50,7 +50,8 @@ struct Bf16Block {
 // One thread's work.
 void bf16_block(const Bf16Block& block);
 
-// winograd_input with rounded results: point k of channel c goes to v[k * stride + c].
+// winograd_input with rounded results, but for the form (4,2): point k of channel c goes to
+// v[k * stride + c].
 void bf16_winograd_input(const WinogradForm& form, const float* const* pixels,
                          std::int64_t channels, BFloat16* v, std::int64_t stride);
 

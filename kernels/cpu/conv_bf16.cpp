@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/common/divide.h"
 #include "kernels/common/parallel.h"
 #include "kernels/cpu/bf16.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 WinogradPass pass_of(GatherDirection direction) {
   return direction == GatherDirection::small_to_big ? WinogradPass::conv

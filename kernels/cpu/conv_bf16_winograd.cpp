@@ -2,6 +2,7 @@
 // The packed weight is [panels][points][C/2][columns][2], so that a task reads it in one sweep.
 #include <algorithm>
 
+#include "kernels/common/divide.h"
 #include "kernels/common/parallel.h"
 #include "kernels/cpu/bf16.h"
 #include "kernels/cpu/conv_bf16.h"
@@ -9,9 +10,6 @@
 
 namespace akimbo::kernels::cpu {
 namespace {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 // The transformed weight of F(4,3) is 4 times the plain one, that of F(2,3) 1.8 times: beyond
 // 128 x 128 channels it must be read for more than a few blocks to pay (48 pixels of 256 channels,

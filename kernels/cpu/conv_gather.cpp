@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "kernels/common/divide.h"
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
 #include "kernels/cpu/gemm.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // One product B of the packed weight: a phase and a group.
 struct PackedPart {

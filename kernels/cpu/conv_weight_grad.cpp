@@ -5,14 +5,13 @@
 #include <cstring>
 #include <utility>
 
+#include "kernels/common/divide.h"
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
 #include "kernels/cpu/gemm.h"
 
 namespace akimbo::kernels::cpu {
 namespace {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 constexpr std::int64_t kBlockPixels = 256;  // summed at once, packed in cache
 constexpr std::int64_t kTileStride = kBlockPixels * kGemmRows + 16;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "kernels/common/divide.h"
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
 #include "kernels/cpu/conv_winograd_phases.h"
@@ -11,9 +12,6 @@
 
 namespace akimbo::kernels::cpu {
 namespace {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 // F(4,3) makes 16 outputs by 36 products in place of 144, but its weight is 4 times the plain one:
 // beyond 128 x 128 channels that is more than the second-level cache holds, and must be read often

@@ -2,14 +2,10 @@
 
 #include <algorithm>
 
+#include "kernels/common/divide.h"
 #include "kernels/common/parallel.h"
 
 namespace akimbo::kernels::cpu {
-namespace {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-}  // namespace
 
 std::vector<WinogradPhase> winograd_phases(WinogradPass pass, const WinogradForm& form,
                                            std::int64_t padding, std::int64_t out_rows,

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/common/divide.h"
 #include "kernels/common/parallel.h"
 #include "kernels/common/visit_dtype.h"
 #include "kernels/cpu/conv_winograd.h"
@@ -16,8 +17,6 @@
 
 namespace akimbo::kernels::cpu {
 namespace {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 constexpr std::int64_t kEnoughTasks = 16, kFewestSplitBlocks = 64;
 
