@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/autograd/node.h"
+#include "engine/core/allocator.h"
 #include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "engine/nn/conv_bn.h"
@@ -91,6 +92,24 @@ TEST(Layers, StateThatIsMovedInIsNotCopied) {
   EXPECT_EQ(conv.weight.raw(), memory);
   EXPECT_EQ(parameters.front().second.raw(), memory) << "handles given out before";
   EXPECT_TRUE(conv.weight.requires_grad());
+}
+
+// Validation between two epochs packs weights for inference; the next training pass needs the room.
+TEST(Layers, TrainingDropsWeightsPackedForInference) {
+  Conv2d conv({.in_channels = 64, .out_channels = 64, .kernel = 3}, {.padding = 1});
+  ConvTranspose2d deconv({.in_channels = 64, .out_channels = 64, .kernel = 4},
+                         {.stride = 2, .padding = 1});
+  const Tensor x = Tensor::full({1, 6, 4, 64}, 1);
+  const auto in_use = [] { return memory_report(kCpu).in_use_bytes; };
+  const std::size_t before = in_use();
+  {
+    const autograd::NoGrad no_grad;
+    (void)deconv.forward(conv.forward(x));
+  }
+  const std::size_t weights = conv.weight.num_bytes() + deconv.weight.num_bytes();
+  EXPECT_GE(in_use(), before + weights);  // packed, they are at least as large
+  (void)deconv.forward(conv.forward(x));
+  EXPECT_LT(in_use(), before + weights / 8);
 }
 
 TEST(ConvBn, FusedConvolutionIsTheSame) {
