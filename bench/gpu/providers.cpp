@@ -24,11 +24,10 @@ std::string cudnn_unavailable_reason() { return cuda::vendor::cudnn_unavailable_
 
 namespace {
 
-// As kernels/cuda/conv.cpp maps passes to tasks.
+// As kernels/cuda/conv/conv.cpp maps passes to tasks.
 cuda::GatherTask gather_task(ConvCall& c) {
   const bool forward = c.pass == ConvPass::forward;
-  const auto order =
-      forward ? kernels::Order::k_contiguous : kernels::Order::k_strided;
+  const auto order = forward ? kernels::Order::k_contiguous : kernels::Order::k_strided;
   const auto direction =
       forward == c.transposed ? cuda::Direction::big_to_small : cuda::Direction::small_to_big;
   Tensor& result = forward ? c.y : c.x;

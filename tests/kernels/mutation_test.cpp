@@ -133,12 +133,12 @@ constexpr TextMutant kTextMutants[] = {
     {"elementwise.cu", "elementwise.cu", "first + N <= count", "first < count",
      "Conformance/Elementwise"},
     {"reduce.cu", "reduce.cu", "m < length", "m < length - 1", "Conformance/Reduce"},
-    {"conv_gather_f32.cu", "conv_gather_kernel.cuh", "m0 + row < phase.pixels",
+    {"conv/conv_gather_f32.cu", "conv/conv_gather_kernel.cuh", "m0 + row < phase.pixels",
      "m0 + row + 1 < phase.pixels", "Conformance/Conv"},
-    {"conv_gather_f32.cu", "conv_loaders.cuh", "(p_.cols.source_extent)",
+    {"conv/conv_gather_f32.cu", "conv/conv_loaders.cuh", "(p_.cols.source_extent)",
      "(p_.cols.source_extent + 1)", "Conformance/Conv"},
-    {"conv_weight_grad_f32.cu", "conv_weight_grad_kernel.cuh", "inside_ && pixel < pixels_",
-     "inside_ && pixel + 1 < pixels_", "Conformance/Conv"},
+    {"conv/conv_weight_grad_f32.cu", "conv/conv_weight_grad_kernel.cuh",
+     "inside_ && pixel < pixels_", "inside_ && pixel + 1 < pixels_", "Conformance/Conv"},
 };
 
 std::string read_text(const std::string& path) {

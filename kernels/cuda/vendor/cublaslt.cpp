@@ -6,19 +6,20 @@
 #include <map>
 
 #include "kernels/common/device_failure.h"
-#include "kernels/cuda/vendor_finish.h"
 #include "kernels/cuda/vendor/shared_library.h"
+#include "kernels/cuda/vendor/vendor_finish.h"
 #include "kernels/device_runtime.h"
 
 namespace akimbo::kernels::cuda::vendor {
 namespace {
 
-#define AKIMBO_CUBLASLT_FUNCTIONS(F)                                                               \
-  F(cublasLtCreate)                                                                                \
-  F(cublasLtGetStatusString) F(cublasLtMatmul) F(cublasLtMatmulDescCreate)                         \
-      F(cublasLtMatmulDescDestroy) F(cublasLtMatmulDescSetAttribute) F(cublasLtMatrixLayoutCreate) \
-          F(cublasLtMatrixLayoutDestroy) F(cublasLtMatmulPreferenceCreate)                         \
-              F(cublasLtMatmulPreferenceDestroy) F(cublasLtMatmulPreferenceSetAttribute)           \
+#define AKIMBO_CUBLASLT_FUNCTIONS(F)                                                     \
+  F(cublasLtCreate)                                                                      \
+  F(cublasLtGetStatusString)                                                             \
+  F(cublasLtMatmul) F(cublasLtMatmulDescCreate) F(cublasLtMatmulDescDestroy)             \
+      F(cublasLtMatmulDescSetAttribute) F(cublasLtMatrixLayoutCreate)                    \
+          F(cublasLtMatrixLayoutDestroy) F(cublasLtMatmulPreferenceCreate)               \
+              F(cublasLtMatmulPreferenceDestroy) F(cublasLtMatmulPreferenceSetAttribute) \
                   F(cublasLtMatmulAlgoGetHeuristic)
 
 struct CublasLt {

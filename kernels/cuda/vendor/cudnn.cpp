@@ -8,7 +8,7 @@
 
 #include "kernels/common/device_failure.h"
 #include "kernels/cuda/vendor/shared_library.h"
-#include "kernels/cuda/vendor_finish.h"
+#include "kernels/cuda/vendor/vendor_finish.h"
 #include "kernels/device_runtime.h"
 
 namespace akimbo::kernels::cuda::vendor {
@@ -20,12 +20,13 @@ namespace {
 #define AKIMBO_CUDNN_FUNCTIONS(F)                                                                  \
   F(cudnnGetVersion)                                                                               \
   F(cudnnGetErrorString)                                                                           \
-  F(cudnnCreate) F(cudnnDestroy) F(cudnnSetStream) F(cudnnCreateTensorDescriptor)                  \
-      F(cudnnDestroyTensorDescriptor) F(cudnnSetTensor4dDescriptor) F(cudnnCreateFilterDescriptor) \
-          F(cudnnDestroyFilterDescriptor) F(cudnnSetFilter4dDescriptor)                            \
-              F(cudnnCreateConvolutionDescriptor) F(cudnnDestroyConvolutionDescriptor)             \
-                  F(cudnnSetConvolution2dDescriptor) F(cudnnSetConvolutionMathType)                \
-                      F(cudnnSetConvolutionGroupCount) F(cudnnGetConvolutionForwardAlgorithm_v7)   \
+  F(cudnnCreate)                                                                                   \
+  F(cudnnDestroy) F(cudnnSetStream) F(cudnnCreateTensorDescriptor) F(cudnnDestroyTensorDescriptor) \
+      F(cudnnSetTensor4dDescriptor) F(cudnnCreateFilterDescriptor) F(cudnnDestroyFilterDescriptor) \
+          F(cudnnSetFilter4dDescriptor) F(cudnnCreateConvolutionDescriptor)                        \
+              F(cudnnDestroyConvolutionDescriptor) F(cudnnSetConvolution2dDescriptor)              \
+                  F(cudnnSetConvolutionMathType) F(cudnnSetConvolutionGroupCount)                  \
+                      F(cudnnGetConvolutionForwardAlgorithm_v7)                                    \
                           F(cudnnGetConvolutionBackwardDataAlgorithm_v7)                           \
                               F(cudnnGetConvolutionBackwardFilterAlgorithm_v7)                     \
                                   F(cudnnGetConvolutionForwardWorkspaceSize)                       \

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cuda/conv_own.h"
+#include "kernels/cuda/conv/conv_own.h"
 
 namespace akimbo::kernels::cuda::vendor {
 

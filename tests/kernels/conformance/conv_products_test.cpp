@@ -2,7 +2,7 @@
 // small problems select few of them; and the rule that selects.
 #include <array>
 
-#include "kernels/cuda/conv_own.h"
+#include "kernels/cuda/conv/conv_own.h"
 #include "tests/kernels/conformance/conformance.h"
 #include "tests/kernels/conformance/conv_cases.h"
 

@@ -1,6 +1,6 @@
 // The choice of a provider: the tuner and its file, AKIMBO_CONV, and what stands around a vendor's
 // product. Which provider is the fastest is not tested, but that any choice computes the same.
-#include "kernels/cuda/conv_provider.h"
+#include "kernels/cuda/conv/conv_provider.h"
 
 #include <chrono>
 #include <cstdlib>
@@ -12,7 +12,7 @@
 #include "kernels/common/device_failure.h"
 #include "kernels/cuda/tuner.h"
 #include "kernels/cuda/vendor/cudnn.h"
-#include "kernels/cuda/vendor_finish.h"
+#include "kernels/cuda/vendor/vendor_finish.h"
 #include "tests/kernels/conformance/conformance.h"
 #include "tests/kernels/conformance/conv_cases.h"
 #include "tests/support/temporary_folder.h"

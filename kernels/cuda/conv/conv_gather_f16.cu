@@ -1,0 +1,11 @@
+// The gather product in f16 on tensor cores.
+#include "kernels/cuda/conv/conv_gather_launch.cuh"
+
+namespace akimbo::kernels::cuda {
+
+void launch_gather_f16(const Exec& exec, const device::GatherArguments& a, GatherTile tile,
+                       std::int64_t tiles, bool elements) {
+  launch_16_bit<Float16>(exec, a, tile, tiles, elements);
+}
+
+}  // namespace akimbo::kernels::cuda

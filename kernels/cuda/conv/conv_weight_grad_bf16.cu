@@ -1,0 +1,11 @@
+// The weight gradient's product in bf16 on tensor cores.
+#include "kernels/cuda/conv/conv_weight_grad_launch.cuh"
+
+namespace akimbo::kernels::cuda {
+
+void launch_weight_grad_bf16(const Exec& exec, const device::WeightGradArguments& a,
+                             WeightGradTile tile, std::int64_t tiles, bool elements) {
+  launch_weight_grad_16_bit<BFloat16>(exec, a, tile, tiles, elements);
+}
+
+}  // namespace akimbo::kernels::cuda
