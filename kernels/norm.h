@@ -46,6 +46,23 @@ struct BatchNormForwardArgs {
 // y may alias x or residual.
 using BatchNormForward = void(const Exec&, const BatchNormForwardArgs&, View y);
 
+struct BatchNormTrainingArgs {
+  ConstView x, gamma, beta;
+  ConstView residual;  // shape of x, or empty
+  bool relu = false;
+  BatchNormStatisticsParams params;
+};
+struct BatchNormTrainingOutputs {
+  View mean, invstd;
+  View running_mean, running_var;  // updated in place, or both empty
+  View y;
+};
+
+// Both in one call: batch_norm_statistics of x, and batch_norm_forward with what it finds. Nothing
+// may alias.
+using BatchNormTraining = void(const Exec&, const BatchNormTrainingArgs&,
+                               const BatchNormTrainingOutputs&);
+
 struct BatchNormGradArgs {
   ConstView x, mean, invstd, gamma;
   ConstView y;  // with ReLU: the output, whose sign is the mask; else empty
@@ -70,6 +87,7 @@ BatchNormStatistics batch_norm_statistics;
 BatchNormStatisticsFromSums batch_norm_statistics_from_sums;
 BatchNormInvstd batch_norm_invstd;
 BatchNormForward batch_norm_forward;
+BatchNormTraining batch_norm_training;
 BatchNormGrad batch_norm_grad;
 }  // namespace cpu
 
@@ -78,6 +96,7 @@ BatchNormStatistics batch_norm_statistics;
 BatchNormStatisticsFromSums batch_norm_statistics_from_sums;
 BatchNormInvstd batch_norm_invstd;
 BatchNormForward batch_norm_forward;
+BatchNormTraining batch_norm_training;
 BatchNormGrad batch_norm_grad;
 }  // namespace cuda
 

@@ -6,6 +6,7 @@
 #include "engine/core/error.h"
 #if AKIMBO_CUDA
 #include "kernels/cuda/vendor/cudnn.h"
+#include "kernels/cuda/vendor/cudnn_conv.h"
 #endif
 
 namespace akimbo::bench {

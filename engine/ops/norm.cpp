@@ -50,25 +50,6 @@ void check_channel_sums(const Tensor& sums, const Tensor& gamma) {
       gamma.dim(0), gamma.device().str());
 }
 
-// The batch's own, and the running values moved towards them.
-void training_statistics(const Tensor& x, const BatchNormOptions& options, Tensor& mean,
-                         Tensor& invstd, Tensor& running_mean, Tensor& running_var) {
-  const kernels::BatchNormStatisticsParams params{.eps = options.eps, .momentum = options.momentum};
-  const Device device = x.device();
-  const Tensor& sums = options.channel_sums;
-  if (!sums.defined()) {
-    AKIMBO_KERNEL(device, batch_norm_statistics)
-    (exec_of(device), view_of(x), params, mutable_view_of(mean), mutable_view_of(invstd),
-     mutable_view_of(running_mean), mutable_view_of(running_var));
-    return;
-  }
-  check_channel_sums(sums, mean);
-  if (mean.numel() == 0) return;
-  AKIMBO_KERNEL(device, batch_norm_statistics_from_sums)
-  (exec_of(device), view_of(sums), x.numel() / mean.numel(), params, mutable_view_of(mean),
-   mutable_view_of(invstd), mutable_view_of(running_mean), mutable_view_of(running_var));
-}
-
 struct Inputs {
   const Tensor &x, &gamma, &beta, &residual;
 };
@@ -90,6 +71,45 @@ Tensor normalised(const Inputs& in, const Statistics& statistics, bool relu) {
     .residual = view_of(in.residual),
     .relu = relu},
    mutable_view_of(y));
+  return y;
+}
+
+// The batch's own statistics from the sums that a convolution took, and the running values moved
+// towards them.
+void statistics_from_sums(const Tensor& x, const BatchNormOptions& options, Statistics& statistics,
+                          Tensor& running_mean, Tensor& running_var) {
+  auto& [mean, invstd] = statistics;
+  check_channel_sums(options.channel_sums, mean);
+  if (mean.numel() == 0) return;
+  const Device device = x.device();
+  AKIMBO_KERNEL(device, batch_norm_statistics_from_sums)
+  (exec_of(device), view_of(options.channel_sums), x.numel() / mean.numel(),
+   {.eps = options.eps, .momentum = options.momentum}, mutable_view_of(mean),
+   mutable_view_of(invstd), mutable_view_of(running_mean), mutable_view_of(running_var));
+}
+
+// Normalised by the batch's own statistics, which are found on the way.
+Tensor trained(const Inputs& in, const BatchNormOptions& options, Statistics& statistics,
+               Tensor& running_mean, Tensor& running_var) {
+  if (options.channel_sums.defined()) {
+    statistics_from_sums(in.x, options, statistics, running_mean, running_var);
+    return normalised(in, statistics, options.relu);
+  }
+  const Device device = in.x.device();
+  Tensor y = Tensor::empty(in.x.shape(), in.x.dtype(), device);
+  AKIMBO_KERNEL(device, batch_norm_training)
+  (exec_of(device),
+   {.x = view_of(in.x),
+    .gamma = view_of(in.gamma),
+    .beta = view_of(in.beta),
+    .residual = view_of(in.residual),
+    .relu = options.relu,
+    .params = {.eps = options.eps, .momentum = options.momentum}},
+   {.mean = mutable_view_of(statistics.mean),
+    .invstd = mutable_view_of(statistics.invstd),
+    .running_mean = mutable_view_of(running_mean),
+    .running_var = mutable_view_of(running_var),
+    .y = mutable_view_of(y)});
   return y;
 }
 
@@ -157,17 +177,18 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
   const Device device = x.device();
   Statistics statistics{{}, Tensor::empty(gamma.shape(), gamma.dtype(), device)};
   auto& [mean, invstd] = statistics;
+  const Inputs inputs{x, gamma, beta, residual};
+  Tensor y;
   if (options.training) {
     mean = Tensor::empty(gamma.shape(), gamma.dtype(), device);
-    training_statistics(x, options, mean, invstd, running_mean, running_var);
+    y = trained(inputs, options, statistics, running_mean, running_var);
   } else {
     // A copy: a later training step writes to the running values before or while backward reads.
     mean = autograd::any_needs_grad({x, gamma, beta}) ? running_mean.clone() : running_mean;
     AKIMBO_KERNEL(device, batch_norm_invstd)
     (exec_of(device), view_of(running_var), options.eps, mutable_view_of(invstd));
+    y = normalised(inputs, statistics, options.relu);
   }
-  const Inputs inputs{x, gamma, beta, residual};
-  Tensor y = normalised(inputs, statistics, options.relu);
   if (autograd::any_needs_grad({x, gamma, beta, residual})) {
     attach_grad(y, inputs, statistics, options);
   }

@@ -355,6 +355,14 @@ void batch_norm_forward(const Exec& exec, const BatchNormForwardArgs& args, View
   });
 }
 
+void batch_norm_training(const Exec& exec, const BatchNormTrainingArgs& args,
+                         const BatchNormTrainingOutputs& out) {
+  batch_norm_statistics(exec, args.x, args.params, out.mean, out.invstd, out.running_mean,
+                        out.running_var);
+  batch_norm_forward(
+      exec, {args.x, out.mean, out.invstd, args.gamma, args.beta, args.residual, args.relu}, out.y);
+}
+
 void batch_norm_grad(const Exec& exec, const BatchNormGradArgs& args) {
   visit_floating(args.x.dtype, [&]<typename T>() { gradients<T>(exec, args); });
 }

@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "kernels/common/visit_dtype.h"
+#include "kernels/cuda/norm_own.h"
 #include "kernels/cuda/norm_parts.cuh"
 #include "kernels/cuda/row_tiles.cuh"
 
@@ -246,7 +247,7 @@ void batch_norm_invstd(const Exec& exec, ConstView var, double eps, View invstd)
   });
 }
 
-void batch_norm_forward(const Exec& exec, const BatchNormForwardArgs& args, View y) {
+void own_batch_norm_forward(const Exec& exec, const BatchNormForwardArgs& args, View y) {
   if (y.numel() == 0) return;
   const std::int64_t channels = args.mean.numel(), rows = y.numel() / channels;
   visit_any_floating(y.dtype, [&]<typename T>() {

@@ -3,9 +3,9 @@
 // per channel, a second pass over the rows makes grad_x from them:
 //   grad_x = scale g + slope (x - mean) + shift.
 #include "kernels/common/visit_dtype.h"
+#include "kernels/cuda/norm_own.h"
 #include "kernels/cuda/norm_parts.cuh"
 #include "kernels/cuda/row_tiles.cuh"
-#include "kernels/norm.h"
 
 namespace akimbo::kernels::cuda {
 namespace {
@@ -192,7 +192,7 @@ void gradients(const Exec& exec, const BatchNormGradArgs& args) {
 
 }  // namespace
 
-void batch_norm_grad(const Exec& exec, const BatchNormGradArgs& args) {
+void own_batch_norm_grad(const Exec& exec, const BatchNormGradArgs& args) {
   const std::int64_t channels = args.mean.numel();
   if (channels == 0) return;
   visit_any_floating(args.x.dtype, [&]<typename T>() {

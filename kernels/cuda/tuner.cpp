@@ -116,8 +116,9 @@ const Candidate& Tuner::choose(const std::string& key, Stream stream,
         best = &candidate;
         best_ms = ms;
       }
-    } catch (const DeviceFailure& e) {
-      failure = e.what();  // it does not take this problem; others may
+    } catch (const std::runtime_error& e) {
+      // It does not take this problem, or there is no memory for its workspace; others may run.
+      failure = e.what();
     }
   }
   if (best == nullptr) throw DeviceFailure(failure);

@@ -1,16 +1,13 @@
 #include "kernels/cuda/conv/conv_provider.h"
 
 #include <charconv>
-#include <cstddef>
-#include <cstdlib>
 #include <stdexcept>
 #include <string_view>
 
-#include "kernels/common/device_failure.h"
-#include "kernels/cuda/gemm/matmul_own.h"
+#include "kernels/cuda/provider.h"
 #include "kernels/cuda/tuner.h"
-#include "kernels/cuda/vendor/cublaslt.h"
 #include "kernels/cuda/vendor/cudnn.h"
+#include "kernels/cuda/vendor/cudnn_conv.h"
 #include "kernels/device_runtime.h"
 
 namespace akimbo::kernels::cuda {
@@ -69,7 +66,7 @@ template <typename P>
 void run_vendor_or_own(const Exec& exec, const typename P::Task& t, int algorithm) {
   try {
     P::run_vendor(exec, t, algorithm);
-  } catch (const DeviceFailure&) {
+  } catch (const std::runtime_error&) {  // or no memory for its workspace
     P::run_own(exec, t, std::nullopt);
   }
 }
@@ -110,33 +107,30 @@ std::vector<Candidate> candidates_of(const Exec& exec, const typename P::Task& t
   return candidates;
 }
 
-std::size_t bytes_of(ConstView v) {
-  return v ? static_cast<std::size_t>(v.numel()) * dtype_bytes(v.dtype) : 0;
-}
-
 template <typename P>
 void run_tuned(const Exec& exec, const typename P::Task& t) {
   Tuner& tuner = Tuner::of_device(current_device());
   const std::string key = key_of(exec, t);
   std::string name = tuner.remembered(key);
   if (name.empty() && !is_capturing(exec.stream)) {
-    typename P::Task apart = t;
-    const Scratch<std::byte> output(exec, bytes_of(P::output(t)));
-    const Scratch<std::byte> sums(exec, bytes_of(P::sums(t)));
-    P::set_output(apart, output.data());
-    if (P::sums(t)) P::set_sums(apart, {sums.data(), P::sums(t).dtype, P::sums(t).shape});
-    name = tuner.choose(key, exec.stream, candidates_of<P>(exec, apart)).name;
+    const View outputs[] = {P::output(t), P::sums(t)};
+    if (const auto apart = views_apart(exec, outputs)) {
+      typename P::Task task = t;
+      P::set_output(task, apart->views()[0].pointer);
+      P::set_sums(task, apart->views()[1]);
+      name = tuner.choose(key, exec.stream, candidates_of<P>(exec, task)).name;
+    }
   }
   run_named<P>(exec, t, name);
 }
 
 template <typename P>
 void provide(const Exec& exec, const typename P::Task& t) {
-  const ConvMode mode = conv_mode();
-  if (mode == ConvMode::cudnn) {
+  const ProviderMode mode = provider_mode();
+  if (mode == ProviderMode::cudnn) {
     const std::vector<int> algorithms = vendor::cudnn_algorithms(exec, t);
     if (!algorithms.empty()) return run_vendor_or_own<P>(exec, t, algorithms[0]);
-  } else if (mode == ConvMode::automatic && !exec.deterministic && P::output(t).numel() > 0) {
+  } else if (mode == ProviderMode::automatic && !exec.deterministic && P::output(t).numel() > 0) {
     return run_tuned<P>(exec, t);
   }
   P::run_own(exec, t, std::nullopt);
@@ -147,75 +141,30 @@ std::string text_of(const Conv2dParams& p) {
          std::to_string(p.dilation) + " g" + std::to_string(p.groups);
 }
 
-std::string dtype_of(const Exec& exec, DType dtype) {
-  return dtype == DType::f32 && exec.tf32 ? "tf32" : std::string(dtype_name(dtype));
-}
-
 }  // namespace
-
-ConvMode conv_mode() {
-  const char* text = std::getenv("AKIMBO_CONV");
-  const std::string_view value = text == nullptr ? "" : text;
-  if (value == "own") return ConvMode::own;
-  if (value == "cudnn") return ConvMode::cudnn;
-  if (value == "auto") return ConvMode::automatic;
-  if (value.empty()) return is_emulated() ? ConvMode::own : ConvMode::automatic;
-  throw std::invalid_argument("AKIMBO_CONV is '" + std::string(value) +
-                              "'; it must be own, cudnn or auto");
-}
 
 std::string key_of(const Exec& exec, const GatherTask& t) {
   const ConvEpilogue& e = t.epilogue;
   return std::string(t.direction == Direction::small_to_big ? "to_big" : "to_small") +
-         (t.filter_order == Order::k_contiguous ? " in " : " out ") + dtype_of(exec, t.y.dtype) +
-         " " + t.source.shape.str() + " " + t.filter.shape.str() + " " + t.y.shape.str() +
-         text_of(t.params) + (e.scale ? " scale" : "") + (e.shift ? " shift" : "") +
-         (e.residual ? " residual" : "") + (e.residual.pointer == t.y.pointer ? " in_place" : "") +
-         (e.relu ? " relu" : "") + (e.channel_sums ? " sums" : "");
+         (t.filter_order == Order::k_contiguous ? " in " : " out ") +
+         product_dtype(exec, t.y.dtype) + " " + t.source.shape.str() + " " + t.filter.shape.str() +
+         " " + t.y.shape.str() + text_of(t.params) + (e.scale ? " scale" : "") +
+         (e.shift ? " shift" : "") + (e.residual ? " residual" : "") +
+         (e.residual.pointer == t.y.pointer ? " in_place" : "") + (e.relu ? " relu" : "") +
+         (e.channel_sums ? " sums" : "");
 }
 
 std::string key_of(const Exec& exec, const WeightGradTask& t) {
   return std::string("weight ") + (t.order == WeightOrder::small_first ? "small " : "big ") +
-         dtype_of(exec, t.small.dtype) + " " + t.small.shape.str() + " " + t.big.shape.str() + " " +
-         std::string(dtype_name(t.grad_w.dtype)) + " " + t.grad_w.shape.str() + text_of(t.params);
+         product_dtype(exec, t.small.dtype) + " " + t.small.shape.str() + " " + t.big.shape.str() +
+         " " + std::string(dtype_name(t.grad_w.dtype)) + " " + t.grad_w.shape.str() +
+         text_of(t.params);
 }
 
 void provide_gather(const Exec& exec, const GatherTask& t) { provide<GatherProvider>(exec, t); }
 
 void provide_weight_grad(const Exec& exec, const WeightGradTask& t) {
   provide<WeightGradProvider>(exec, t);
-}
-
-// The vendor's product stands for all of its own; ours runs by the rule.
-void provide_matmul(const Exec& exec, ConstView a, ConstView b, const MatmulParams& params,
-                    View y) {
-  const ConvMode mode = conv_mode();
-  const auto own = [&](View out) { own_matmul(exec, a, b, params, out); };
-  const auto theirs = [&](View out) { vendor::cublaslt_matmul(exec, a, b, params, out); };
-  if (mode == ConvMode::own || !vendor::cublaslt_takes(a, b, y)) return own(y);
-  const auto theirs_or_own = [&] {
-    try {
-      theirs(y);
-    } catch (const DeviceFailure&) {
-      own(y);
-    }
-  };
-  if (mode == ConvMode::cudnn) return theirs_or_own();
-  if (exec.deterministic) return own(y);
-  Tuner& tuner = Tuner::of_device(current_device());
-  const std::string key = "matmul " + dtype_of(exec, y.dtype) + " " + a.shape.str() +
-                          (params.transpose_a ? "T " : " ") + b.shape.str() +
-                          (params.transpose_b ? "T" : "") + (params.bias ? " bias" : "");
-  std::string name = tuner.remembered(key);
-  if (name.empty() && !is_capturing(exec.stream)) {
-    const Scratch<std::byte> apart(exec, bytes_of(y));
-    const View out{apart.data(), y.dtype, y.shape};
-    name = tuner
-               .choose(key, exec.stream,
-                       {{"own", [&] { own(out); }}, {"cublaslt", [&] { theirs(out); }}})
-               .name;
-  }
-  name == "cublaslt" ? theirs_or_own() : own(y);
 }
 
 }  // namespace akimbo::kernels::cuda

@@ -1,27 +1,13 @@
-// cuDNN as a second provider of convolutions: the tasks of conv_own.h, where cuDNN takes them.
-// Its library is opened at run time; without it (or built without its headers, or emulated) there
-// are no algorithms, and our own kernels are used.
+// cuDNN as a second provider: cudnn_conv.h, cudnn_batch_norm.h. Its library is opened at run time;
+// without it (or built without its headers, or emulated) it takes nothing, and our own kernels run.
 #pragma once
 
 #include <string>
-#include <vector>
-
-#include "kernels/cuda/conv/conv_own.h"
 
 namespace akimbo::kernels::cuda::vendor {
 
 // "9.14.0", or "" with the reason below.
 [[nodiscard]] std::string cudnn_version();
 [[nodiscard]] std::string cudnn_unavailable_reason();
-
-// cuDNN's algorithms for the task, its own guess at the fastest first; empty when it takes it not:
-// no library, f64, a residual that is y. With exec.deterministic those only whose sums have a fixed
-// order.
-[[nodiscard]] std::vector<int> cudnn_algorithms(const Exec& exec, const GatherTask& task);
-[[nodiscard]] std::vector<int> cudnn_algorithms(const Exec& exec, const WeightGradTask& task);
-
-// Throws DeviceFailure when cuDNN refuses.
-void cudnn_gather(const Exec& exec, const GatherTask& task, int algorithm);
-void cudnn_weight_grad(const Exec& exec, const WeightGradTask& task, int algorithm);
 
 }  // namespace akimbo::kernels::cuda::vendor

@@ -3,9 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include <string>
-
 #include "engine/core/device.h"
+#include "tests/support/environment.h"
 
 namespace akimbo::testing_support {
 
@@ -18,18 +17,6 @@ class DeviceTest : public testing::Test {
   }
 };
 
-// An environment variable for as long as it lives.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { ::unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  const char* name_;
-};
+using test_support::Environment;
 
 }  // namespace akimbo::testing_support

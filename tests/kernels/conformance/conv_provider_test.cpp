@@ -3,18 +3,18 @@
 #include "kernels/cuda/conv/conv_provider.h"
 
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
-#include <optional>
 #include <sstream>
 #include <thread>
 
 #include "kernels/common/device_failure.h"
 #include "kernels/cuda/tuner.h"
 #include "kernels/cuda/vendor/cudnn.h"
+#include "kernels/cuda/vendor/cudnn_conv.h"
 #include "kernels/cuda/vendor/vendor_finish.h"
 #include "tests/kernels/conformance/conformance.h"
 #include "tests/kernels/conformance/conv_cases.h"
+#include "tests/support/environment.h"
 #include "tests/support/temporary_folder.h"
 
 namespace akimbo {
@@ -23,28 +23,7 @@ namespace {
 using namespace conformance;
 using namespace kernels::cuda;
 using kernels::DeviceFailure;
-
-// Sets a variable of the environment while it lives.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Environment() {
-    if (before_) {
-      ::setenv(name_, before_->c_str(), 1);
-    } else {
-      ::unsetenv(name_);
-    }
-  }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
+using test_support::Environment;
 
 class ConvProvider : public ProviderTest {
  protected:
@@ -157,11 +136,6 @@ TEST_P(ConvProvider, ModesComputeTheSame) {
     EXPECT_NE(text_of(file).find("to_big in bf16 [1,5,4,8]"), std::string::npos);
     EXPECT_NE(text_of(file).find("weight small bf16"), std::string::npos);
   }
-}
-
-TEST_P(ConvProvider, ModesAreSpelledOut) {
-  const Environment setting("AKIMBO_CONV", "fastest");
-  EXPECT_THROW((void)conv_mode(), std::invalid_argument);
 }
 
 TEST_P(ConvProvider, EmulatorHasNoVendor) {

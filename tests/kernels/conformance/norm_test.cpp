@@ -13,7 +13,7 @@ namespace {
 using namespace conformance;
 
 class Norm : public ProviderTest {};
-AKIMBO_INSTANTIATE_PROVIDERS(Norm);
+AKIMBO_INSTANTIATE_WITH_VENDORS(Norm);
 
 // f32 beside 16-bit rows.
 DType vector_dtype(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
@@ -43,8 +43,12 @@ Values channel_variances(const Values& x, const Values& mean) {
   return map(var, [&](double sum) { return sum / static_cast<double>(rows); });
 }
 
-// Threads sum up to 64 rows, in f32; the rest is a tree and double.
+// Our threads sum up to 64 rows, in f32; the rest is a tree and double. How a vendor's add up is
+// not known.
 constexpr double kRun = 64;
+double run_length(Provider provider, const Size& size) {
+  return provider == Provider::cudnn ? std::max(kRun, static_cast<double>(size.rows)) : kRun;
+}
 constexpr kernels::BatchNormStatisticsParams kParams{.eps = 1e-3, .momentum = 0.25};
 
 struct Statistics {
@@ -53,16 +57,17 @@ struct Statistics {
 
 // What the statistics of `x` must be within, and are expected to be; `spread` bounds |x - mean|.
 void expect_statistics(const Statistics& actual, const Values& x, DType dtype, double spread,
-                       const Values& old_mean, const Values& old_var, const std::string& what) {
+                       const Values& old_mean, const Values& old_var, const std::string& what,
+                       double run = kRun) {
   const Values mean = channel_means(x, old_mean.numel());
   const Values var = channel_variances(x, mean);
   const double rows = static_cast<double>(x.numel() / mean.numel());
   const DType vectors = vector_dtype(dtype);
   const auto mean_error = [&](std::int64_t c) {
-    return tolerance(vectors, kRun, spread) + tolerance(vectors, 2, std::abs(mean[c]));
+    return tolerance(vectors, run, spread) + tolerance(vectors, 2, std::abs(mean[c]));
   };
   const auto var_error = [&](std::int64_t c) {
-    return tolerance(vectors, kRun, spread * spread) + 2 * std::pow(mean_error(c), 2) +
+    return tolerance(vectors, run, spread * spread) + 2 * std::pow(mean_error(c), 2) +
            tolerance(vectors, 4, var[c]);
   };
   expect_close(actual.mean, mean, mean_error, what + " mean");
@@ -249,6 +254,70 @@ TEST_P(Norm, Forward) {
   }
 }
 
+// Statistics and forward pass in one call. No mask to be decided by rounding: the error that the
+// statistics bring to y is bounded instead.
+void check_training(Provider provider, kernels::BatchNormTraining* function,
+                    const kernels::Exec& exec, const Size& size, DType dtype, bool with_residual,
+                    bool relu) {
+  const DType vectors = vector_dtype(dtype);
+  const std::string what = Shape{size.rows, size.channels}.str() + " " +
+                           std::string(dtype_name(dtype)) + (with_residual ? " residual" : "") +
+                           (relu ? " relu" : "");
+  const Problem p = problem(size, dtype);
+  const Values old_var = random_values(p.vector, 9, vectors, 0.5, 2);
+  const DeviceTensor x(provider, p.x, dtype), gamma(provider, p.gamma, vectors),
+      beta(provider, p.beta, vectors), residual(provider, p.residual, dtype);
+  const DeviceTensor running_mean(provider, p.mean, vectors);
+  const DeviceTensor running_var(provider, old_var, vectors);
+  const auto mean = poisoned(provider, p.vector, vectors);
+  const auto invstd = poisoned(provider, p.vector, vectors);
+  const auto y = poisoned(provider, p.shape, dtype);
+  function(exec,
+           {.x = x.view(),
+            .gamma = gamma.view(),
+            .beta = beta.view(),
+            .residual = with_residual ? residual.view() : kernels::View{},
+            .relu = relu,
+            .params = kParams},
+           {mean.view(), invstd.view(), running_mean.view(), running_var.view(), y.view()});
+  const double run = run_length(provider, size), spread = 4;
+  expect_statistics({mean.read(), invstd.read(), running_mean.read(), running_var.read()}, p.x,
+                    dtype, spread, p.mean, old_var, what, run);
+  Problem exact = p;
+  exact.mean = channel_means(p.x, size.channels);
+  const Values var = channel_variances(p.x, exact.mean);
+  exact.invstd = map(var, [](double v) { return 1 / std::sqrt(v + kParams.eps); });
+  Values expected = p.x;
+  for (std::int64_t i = 0; i < expected.numel(); ++i) {
+    const double v = exact.normalised(i) + (with_residual ? p.residual[i] : 0);
+    expected[i] = relu ? std::max(v, 0.0) : v;
+  }
+  expect_close(
+      y.read(), expected,
+      [&](std::int64_t i) {
+        const double invstd_c = exact.invstd[i % size.channels];
+        const double mean_error = tolerance(vectors, run, spread);
+        const double var_error = tolerance(vectors, run, spread * spread) + 2 * mean_error;
+        return std::abs(exact.scale(i)) * mean_error +
+               0.5 * std::abs(exact.centred(i) * exact.scale(i)) * invstd_c * invstd_c * var_error +
+               tolerance(dtype, 6, std::abs(exact.centred(i) * exact.scale(i)) + 1.5);
+      },
+      what + " y");
+}
+
+TEST_P(Norm, Training) {
+  for (const DType dtype : dtypes()) {
+    for (const Size& size : kSizes) {
+      for (const bool residual : {false, true}) {
+        for (const bool relu : {false, true}) {
+          check_training(provider(), AKIMBO_PROVIDED(batch_norm_training), exec(), size, dtype,
+                         residual, relu);
+        }
+      }
+    }
+  }
+}
+
 enum class Mask { none, output, recomputed };
 
 struct Case {
@@ -297,6 +366,7 @@ Gradients gradients_of(const Problem& p, const Values& mask, const Case& c) {
 void check_gradients(Provider provider, kernels::BatchNormGrad* function, const kernels::Exec& exec,
                      const Problem& p, DType dtype, const Case& c) {
   const DType vectors = vector_dtype(dtype);
+  const double run = run_length(provider, {p.shape[0], p.channels()});
   const std::string what = p.shape.str() + " " + std::string(dtype_name(dtype)) + " mask " +
                            std::to_string(static_cast<int>(c.mask)) +
                            (c.residual ? " residual" : "") + (c.training ? " training" : "");
@@ -330,18 +400,17 @@ void check_gradients(Provider provider, kernels::BatchNormGrad* function, const 
                   .grad_residual = c.residual ? grad_residual.view() : none});
   const Gradients g = gradients_of(p, mask, c);
   expect_close(
-      grad_x.read(), g.grad_x, [&](std::int64_t i) { return tolerance(dtype, kRun, g.x_size[i]); },
+      grad_x.read(), g.grad_x, [&](std::int64_t i) { return tolerance(dtype, run, g.x_size[i]); },
       what + " grad_x");
   if (c.residual) expect_equal(grad_residual.read(), g.grad_residual, what + " grad_residual");
   if (c.only_grad_x) return;
   expect_close(
       grad_gamma.read(), g.grad_gamma,
-      [&](std::int64_t i) { return tolerance(vectors, kRun, g.gamma_size[i]); },
+      [&](std::int64_t i) { return tolerance(vectors, run, g.gamma_size[i]); },
       what + " grad_gamma");
   expect_close(
       grad_beta.read(), g.grad_beta,
-      [&](std::int64_t i) { return tolerance(vectors, kRun, g.beta_size[i]); },
-      what + " grad_beta");
+      [&](std::int64_t i) { return tolerance(vectors, run, g.beta_size[i]); }, what + " grad_beta");
 }
 
 TEST_P(Norm, Gradients) {

@@ -1,120 +1,55 @@
-#include "kernels/cuda/vendor/cudnn.h"
-
-#include <cudnn.h>
+// cuDNN knows one convolution, from the big map to the small one with a filter [small, taps, big],
+// and its two gradients; all six passes of ours are one of the three.
+#include "kernels/cuda/vendor/cudnn_conv.h"
 
 #include <cstddef>
-#include <map>
-#include <memory>
 
-#include "kernels/common/device_failure.h"
-#include "kernels/cuda/vendor/shared_library.h"
+#include "kernels/cuda/vendor/cudnn_library.h"
 #include "kernels/cuda/vendor/vendor_finish.h"
-#include "kernels/device_runtime.h"
 
 namespace akimbo::kernels::cuda::vendor {
 namespace {
 
 // ---- the library ----
 
-// The functions that are used, by their own names.
-#define AKIMBO_CUDNN_FUNCTIONS(F)                                                                  \
-  F(cudnnGetVersion)                                                                               \
-  F(cudnnGetErrorString)                                                                           \
-  F(cudnnCreate)                                                                                   \
-  F(cudnnDestroy) F(cudnnSetStream) F(cudnnCreateTensorDescriptor) F(cudnnDestroyTensorDescriptor) \
-      F(cudnnSetTensor4dDescriptor) F(cudnnCreateFilterDescriptor) F(cudnnDestroyFilterDescriptor) \
-          F(cudnnSetFilter4dDescriptor) F(cudnnCreateConvolutionDescriptor)                        \
-              F(cudnnDestroyConvolutionDescriptor) F(cudnnSetConvolution2dDescriptor)              \
-                  F(cudnnSetConvolutionMathType) F(cudnnSetConvolutionGroupCount)                  \
-                      F(cudnnGetConvolutionForwardAlgorithm_v7)                                    \
-                          F(cudnnGetConvolutionBackwardDataAlgorithm_v7)                           \
-                              F(cudnnGetConvolutionBackwardFilterAlgorithm_v7)                     \
-                                  F(cudnnGetConvolutionForwardWorkspaceSize)                       \
-                                      F(cudnnGetConvolutionBackwardDataWorkspaceSize)              \
-                                          F(cudnnGetConvolutionBackwardFilterWorkspaceSize)        \
-                                              F(cudnnConvolutionForward)                           \
-                                                  F(cudnnConvolutionBackwardData)                  \
-                                                      F(cudnnConvolutionBackwardFilter)
+#define AKIMBO_CUDNN_CONV_FUNCTIONS(F)              \
+  F(cudnnCreateFilterDescriptor)                    \
+  F(cudnnDestroyFilterDescriptor)                   \
+  F(cudnnSetFilter4dDescriptor)                     \
+  F(cudnnCreateConvolutionDescriptor)               \
+  F(cudnnDestroyConvolutionDescriptor)              \
+  F(cudnnSetConvolution2dDescriptor)                \
+  F(cudnnSetConvolutionMathType)                    \
+  F(cudnnSetConvolutionGroupCount)                  \
+  F(cudnnGetConvolutionForwardAlgorithm_v7)         \
+  F(cudnnGetConvolutionBackwardDataAlgorithm_v7)    \
+  F(cudnnGetConvolutionBackwardFilterAlgorithm_v7)  \
+  F(cudnnGetConvolutionForwardWorkspaceSize)        \
+  F(cudnnGetConvolutionBackwardDataWorkspaceSize)   \
+  F(cudnnGetConvolutionBackwardFilterWorkspaceSize) \
+  F(cudnnConvolutionForward)                        \
+  F(cudnnConvolutionBackwardData)                   \
+  F(cudnnConvolutionBackwardFilter)
 
-// Its convolutions carry the mark "deprecated" for the graph interface, but are what version 9
-// runs.
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+AKIMBO_CUDNN_TABLE(ConvFunctions, AKIMBO_CUDNN_CONV_FUNCTIONS)
 
-struct Cudnn {
-  SharedLibrary library{"libcudnn.so.9", "libcudnn.so"};
-#define AKIMBO_CUDNN_MEMBER(name) decltype(::name)* name = nullptr;
-  AKIMBO_CUDNN_FUNCTIONS(AKIMBO_CUDNN_MEMBER)
-  Cudnn() {
-#define AKIMBO_CUDNN_FIND(name) library.find(#name, name);
-    AKIMBO_CUDNN_FUNCTIONS(AKIMBO_CUDNN_FIND)
-  }
-};
-
-const Cudnn& cudnn() {
-  static const Cudnn* const instance = new Cudnn;  // outlives the threads that use it
+const ConvFunctions& cudnn() {
+  static const ConvFunctions* const instance = new ConvFunctions;
   return *instance;
 }
 
-void check(cudnnStatus_t status, const char* what) {
-  if (status == CUDNN_STATUS_SUCCESS) return;
-  throw DeviceFailure(std::string("[cudnn] ") + what + ": " + cudnn().cudnnGetErrorString(status));
-}
-
-// One per thread and device, on the stream of the call.
-cudnnHandle_t handle_of(const Exec& exec) {
-  struct Destroy {
-    void operator()(cudnnHandle_t handle) const { cudnn().cudnnDestroy(handle); }
-  };
-  using Handle = std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, Destroy>;
-  thread_local std::map<int, Handle> handles;
-  Handle& handle = handles[current_device()];
-  if (!handle) {
-    cudnnHandle_t created = nullptr;
-    check(cudnn().cudnnCreate(&created), "cudnnCreate");
-    handle.reset(created);
-  }
-  check(cudnn().cudnnSetStream(handle.get(), static_cast<cudaStream_t>(exec.stream)),
-        "cudnnSetStream");
-  return handle.get();
-}
-
 // ---- descriptions ----
-
-cudnnDataType_t data_type_of(DType dtype) {
-  switch (dtype) {
-    case DType::bf16: return CUDNN_DATA_BFLOAT16;
-    case DType::f16: return CUDNN_DATA_HALF;
-    default: return CUDNN_DATA_FLOAT;
-  }
-}
-
-class TensorDescriptor {
- public:
-  explicit TensorDescriptor(ConstView v) {
-    check(cudnn().cudnnCreateTensorDescriptor(&value_), "cudnnCreateTensorDescriptor");
-    const auto extent = [&](int axis) { return static_cast<int>(v.dim(axis)); };
-    check(cudnn().cudnnSetTensor4dDescriptor(value_, CUDNN_TENSOR_NHWC, data_type_of(v.dtype),
-                                             extent(0), extent(3), extent(1), extent(2)),
-          "cudnnSetTensor4dDescriptor");
-  }
-  ~TensorDescriptor() { cudnn().cudnnDestroyTensorDescriptor(value_); }
-  TensorDescriptor(const TensorDescriptor&) = delete;
-  TensorDescriptor& operator=(const TensorDescriptor&) = delete;
-  operator cudnnTensorDescriptor_t() const { return value_; }
-
- private:
-  cudnnTensorDescriptor_t value_ = nullptr;
-};
 
 // [small channels, kh, kw, big channels per group].
 class FilterDescriptor {
  public:
   FilterDescriptor(const Shape& w, DType dtype) {
-    check(cudnn().cudnnCreateFilterDescriptor(&value_), "cudnnCreateFilterDescriptor");
+    check_cudnn(cudnn().cudnnCreateFilterDescriptor(&value_), "cudnnCreateFilterDescriptor");
     const auto extent = [&](int axis) { return static_cast<int>(w[axis]); };
-    check(cudnn().cudnnSetFilter4dDescriptor(value_, data_type_of(dtype), CUDNN_TENSOR_NHWC,
-                                             extent(0), extent(3), extent(1), extent(2)),
-          "cudnnSetFilter4dDescriptor");
+    check_cudnn(
+        cudnn().cudnnSetFilter4dDescriptor(value_, cudnn_data_type(dtype), CUDNN_TENSOR_NHWC,
+                                           extent(0), extent(3), extent(1), extent(2)),
+        "cudnnSetFilter4dDescriptor");
   }
   ~FilterDescriptor() { cudnn().cudnnDestroyFilterDescriptor(value_); }
   FilterDescriptor(const FilterDescriptor&) = delete;
@@ -128,19 +63,20 @@ class FilterDescriptor {
 class ConvolutionDescriptor {
  public:
   ConvolutionDescriptor(const Exec& exec, DType dtype, const Conv2dParams& p) {
-    check(cudnn().cudnnCreateConvolutionDescriptor(&value_), "cudnnCreateConvolutionDescriptor");
+    check_cudnn(cudnn().cudnnCreateConvolutionDescriptor(&value_),
+                "cudnnCreateConvolutionDescriptor");
     const int padding = static_cast<int>(p.padding), stride = static_cast<int>(p.stride);
     const int dilation = static_cast<int>(p.dilation);
-    check(cudnn().cudnnSetConvolution2dDescriptor(value_, padding, padding, stride, stride,
-                                                  dilation, dilation, CUDNN_CROSS_CORRELATION,
-                                                  CUDNN_DATA_FLOAT),
-          "cudnnSetConvolution2dDescriptor");
+    check_cudnn(cudnn().cudnnSetConvolution2dDescriptor(value_, padding, padding, stride, stride,
+                                                        dilation, dilation, CUDNN_CROSS_CORRELATION,
+                                                        CUDNN_DATA_FLOAT),
+                "cudnnSetConvolution2dDescriptor");
     const bool exact = dtype == DType::f32 && !exec.tf32;
-    check(
+    check_cudnn(
         cudnn().cudnnSetConvolutionMathType(value_, exact ? CUDNN_FMA_MATH : CUDNN_TENSOR_OP_MATH),
         "cudnnSetConvolutionMathType");
-    check(cudnn().cudnnSetConvolutionGroupCount(value_, static_cast<int>(p.groups)),
-          "cudnnSetConvolutionGroupCount");
+    check_cudnn(cudnn().cudnnSetConvolutionGroupCount(value_, static_cast<int>(p.groups)),
+                "cudnnSetConvolutionGroupCount");
   }
   ~ConvolutionDescriptor() { cudnn().cudnnDestroyConvolutionDescriptor(value_); }
   ConvolutionDescriptor(const ConvolutionDescriptor&) = delete;
@@ -151,8 +87,6 @@ class ConvolutionDescriptor {
   cudnnConvolutionDescriptor_t value_ = nullptr;
 };
 
-// cuDNN knows one convolution, from the big map to the small one with a filter [small, taps, big],
-// and its two gradients; all six passes of ours are one of the three.
 enum class Kernel { forward, backward_data, backward_filter };
 
 // The filter of a convolution lies so; that of a transposed one is exchanged first.
@@ -223,7 +157,7 @@ std::vector<int> algorithms_of(const Exec& exec, const GatherTask& t) {
     return {};
   }
   const Product3 d = describe(exec, t);
-  const cudnnHandle_t handle = handle_of(exec);
+  const cudnnHandle_t handle = cudnn_handle(exec);
   if (kernel_of(t) == Kernel::forward) {
     return ask_algorithms<cudnnConvolutionFwdAlgoPerf_t>(exec, [&](int max, int* n, auto* perf) {
       return cudnn().cudnnGetConvolutionForwardAlgorithm_v7(handle, d.big, d.filter, d.convolution,
@@ -243,7 +177,7 @@ std::vector<int> algorithms_of(const Exec& exec, const WeightGradTask& t) {
     return {};
   }
   const Product3 d = describe(exec, t);
-  const cudnnHandle_t handle = handle_of(exec);
+  const cudnnHandle_t handle = cudnn_handle(exec);
   return ask_algorithms<cudnnConvolutionBwdFilterAlgoPerf_t>(
       exec, [&](int max, int* n, auto* perf) {
         return cudnn().cudnnGetConvolutionBackwardFilterAlgorithm_v7(
@@ -252,15 +186,6 @@ std::vector<int> algorithms_of(const Exec& exec, const WeightGradTask& t) {
 }
 
 }  // namespace
-
-std::string cudnn_version() {
-  if (!cudnn().library.is_open()) return "";
-  const std::size_t v = cudnn().cudnnGetVersion();
-  return std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." +
-         std::to_string(v % 100);
-}
-
-std::string cudnn_unavailable_reason() { return cudnn().library.error(); }
 
 // A library that cannot work here (another driver's, say) refuses when asked: it has no algorithms.
 std::vector<int> cudnn_algorithms(const Exec& exec, const GatherTask& t) {
@@ -281,7 +206,7 @@ std::vector<int> cudnn_algorithms(const Exec& exec, const WeightGradTask& t) {
 
 void cudnn_gather(const Exec& exec, const GatherTask& t, int algorithm) {
   const Product3 d = describe(exec, t);
-  const cudnnHandle_t handle = handle_of(exec);
+  const cudnnHandle_t handle = cudnn_handle(exec);
   const float one = 1, zero = 0;
   const std::size_t filter_bytes =
       is_exchanged(t) ? static_cast<std::size_t>(t.filter.numel()) * dtype_bytes(t.filter.dtype)
@@ -297,31 +222,31 @@ void cudnn_gather(const Exec& exec, const GatherTask& t, int algorithm) {
   std::size_t bytes = 0;
   if (kernel_of(t) == Kernel::forward) {
     const auto algo = static_cast<cudnnConvolutionFwdAlgo_t>(algorithm);
-    check(cudnn().cudnnGetConvolutionForwardWorkspaceSize(handle, d.big, d.filter, d.convolution,
-                                                          d.small, algo, &bytes),
-          "cudnnGetConvolutionForwardWorkspaceSize");
+    check_cudnn(cudnn().cudnnGetConvolutionForwardWorkspaceSize(
+                    handle, d.big, d.filter, d.convolution, d.small, algo, &bytes),
+                "cudnnGetConvolutionForwardWorkspaceSize");
     const Scratch<std::byte> workspace(exec, bytes);
-    check(cudnn().cudnnConvolutionForward(handle, &one, d.big, t.source.pointer, d.filter, filter,
-                                          d.convolution, algo, workspace.data(), bytes, &zero,
-                                          d.small, t.y.pointer),
-          "cudnnConvolutionForward");
+    check_cudnn(cudnn().cudnnConvolutionForward(handle, &one, d.big, t.source.pointer, d.filter,
+                                                filter, d.convolution, algo, workspace.data(),
+                                                bytes, &zero, d.small, t.y.pointer),
+                "cudnnConvolutionForward");
   } else {
     const auto algo = static_cast<cudnnConvolutionBwdDataAlgo_t>(algorithm);
-    check(cudnn().cudnnGetConvolutionBackwardDataWorkspaceSize(handle, d.filter, d.small,
-                                                               d.convolution, d.big, algo, &bytes),
-          "cudnnGetConvolutionBackwardDataWorkspaceSize");
+    check_cudnn(cudnn().cudnnGetConvolutionBackwardDataWorkspaceSize(
+                    handle, d.filter, d.small, d.convolution, d.big, algo, &bytes),
+                "cudnnGetConvolutionBackwardDataWorkspaceSize");
     const Scratch<std::byte> workspace(exec, bytes);
-    check(cudnn().cudnnConvolutionBackwardData(handle, &one, d.filter, filter, d.small,
-                                               t.source.pointer, d.convolution, algo,
-                                               workspace.data(), bytes, &zero, d.big, t.y.pointer),
-          "cudnnConvolutionBackwardData");
+    check_cudnn(cudnn().cudnnConvolutionBackwardData(
+                    handle, &one, d.filter, filter, d.small, t.source.pointer, d.convolution, algo,
+                    workspace.data(), bytes, &zero, d.big, t.y.pointer),
+                "cudnnConvolutionBackwardData");
   }
   finish_in_place(exec, t.epilogue, t.y);
 }
 
 void cudnn_weight_grad(const Exec& exec, const WeightGradTask& t, int algorithm) {
   const Product3 d = describe(exec, t);
-  const cudnnHandle_t handle = handle_of(exec);
+  const cudnnHandle_t handle = cudnn_handle(exec);
   const float one = 1, zero = 0;
   const bool exchange = t.order == WeightOrder::big_first;
   const Scratch<std::byte> apart(
@@ -330,14 +255,14 @@ void cudnn_weight_grad(const Exec& exec, const WeightGradTask& t, int algorithm)
   void* grad = exchange ? static_cast<void*>(apart.data()) : t.grad_w.pointer;
   const auto algo = static_cast<cudnnConvolutionBwdFilterAlgo_t>(algorithm);
   std::size_t bytes = 0;
-  check(cudnn().cudnnGetConvolutionBackwardFilterWorkspaceSize(
-            handle, d.big, d.small, d.convolution, d.filter, algo, &bytes),
-        "cudnnGetConvolutionBackwardFilterWorkspaceSize");
+  check_cudnn(cudnn().cudnnGetConvolutionBackwardFilterWorkspaceSize(
+                  handle, d.big, d.small, d.convolution, d.filter, algo, &bytes),
+              "cudnnGetConvolutionBackwardFilterWorkspaceSize");
   const Scratch<std::byte> workspace(exec, bytes);
-  check(cudnn().cudnnConvolutionBackwardFilter(handle, &one, d.big, t.big.pointer, d.small,
-                                               t.small.pointer, d.convolution, algo,
-                                               workspace.data(), bytes, &zero, d.filter, grad),
-        "cudnnConvolutionBackwardFilter");
+  check_cudnn(cudnn().cudnnConvolutionBackwardFilter(
+                  handle, &one, d.big, t.big.pointer, d.small, t.small.pointer, d.convolution, algo,
+                  workspace.data(), bytes, &zero, d.filter, grad),
+              "cudnnConvolutionBackwardFilter");
   if (exchange) {
     exchange_filter(exec, {grad, t.grad_w.dtype, filter_of(t)}, t.params.groups, t.grad_w);
   }
