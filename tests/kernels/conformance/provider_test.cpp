@@ -32,7 +32,6 @@ class OwnOrVendor : public ProviderTest {
  protected:
   using Outputs = std::span<const View>;
 
-
   // "own", "theirs" or both, as they ran with the caller's outputs; runs that are timed, with
   // others, are counted only.
   std::string decide(const kernels::Exec& exec, const std::string& key) {
