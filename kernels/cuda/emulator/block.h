@@ -34,10 +34,14 @@ void fence_device();
 // last to arrive calls complete once, with every lane's operand, while the others stand still.
 using Complete = void (*)(void* const* operands);
 void meet_warp(const char* what, void* operand, Complete complete, const Where& where);
+// The same of the 128 threads of a warpgroup.
+void meet_warpgroup(const char* what, void* operand, Complete complete, const Where& where);
+// Barrier 1 to 15 of `count` threads, of whichever come first.
+void wait_for_threads(int id, int count, const Where& where);
 
 // The block's static shared array of a declaration, known by its tag; garbage at first.
 void* shared_array(const void* tag, const char* name, std::size_t bytes, std::size_t alignment);
-void* dynamic_shared_memory(const Where& where);
+void* dynamic_shared_memory(std::size_t alignment, const Where& where);
 
 void issue_copy(const char* what, void* to, const void* from, int bytes, bool valid,
                 const Where& where);

@@ -47,7 +47,7 @@ using emulator::Where;
 
 template <typename T>
 T* dynamic_shared(const Where& where = Where::current()) {
-  return static_cast<T*>(emulator::dynamic_shared_memory(where));
+  return static_cast<T*>(emulator::dynamic_shared_memory(128, where));
 }
 
 template <int Bytes>

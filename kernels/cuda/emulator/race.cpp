@@ -14,10 +14,11 @@ constexpr int kSeveralWarps = -2;
 
 // The last access of one kind to a granule of two bytes.
 struct Access {
-  std::uint32_t time = 0, warp_time = 0;
+  std::uint32_t time = 0, warp_time = 0, stamp = 0;
   std::int16_t thread = 0;
   std::uint8_t mask = 0;  // which of the two bytes
   bool is_atomic = false;
+  bool by_async_proxy = false;
   bool has_more_lanes = false;  // of the same warp
 };
 struct Granule {
@@ -67,9 +68,11 @@ bool conflicts(const Access& past, const Access& now, const void* pointer) {
   }
   const RaceContext& context = race_context;
   if (past.time == now.time) {
-    if (past.thread == kSeveralWarps) return true;
     if (past.thread == now.thread && !past.has_more_lanes) return false;
-    return past.thread / kLanes != now.thread / kLanes || past.warp_time == now.warp_time;
+    const bool same_warp =
+        past.thread != kSeveralWarps && past.thread / kLanes == now.thread / kLanes;
+    if (same_warp && past.warp_time != now.warp_time) return false;
+    return !is_ordered(past.thread, past.stamp);
   }
   // Another block of this launch: nothing orders them but atomics.
   return past.time >= context.launch_start && past.time < context.block_start &&
@@ -98,16 +101,19 @@ void check(const Access& past, const Access& now, const void* pointer, bool is_w
   report_race(pointer, is_write, was_write, same_block ? past.thread : -1);
 }
 
-void access(const void* pointer, std::size_t bytes, bool is_write, bool is_atomic) {
+void access(const void* pointer, std::size_t bytes, bool is_write, bool is_atomic,
+            bool by_async_proxy = false) {
   const RaceContext& context = race_context;
   const auto begin = reinterpret_cast<std::uintptr_t>(pointer), end = begin + bytes;
   if (begin >= context.stack_begin && begin < context.stack_end) return;
   if (begin >= context.index_begin && begin < context.index_end) return;
   Access now{.time = context.time,
              .warp_time = context.warp_time,
+             .stamp = context.stamp,
              .thread = static_cast<std::int16_t>(context.thread),
              .mask = 3,
              .is_atomic = is_atomic,
+             .by_async_proxy = by_async_proxy,
              .has_more_lanes = false};
   for (std::uintptr_t granule = begin / 2; granule * 2 < end; ++granule) {
     now.mask =
@@ -139,8 +145,19 @@ void note_access(const void* pointer, std::size_t bytes, bool is_write, bool is_
   if (untracked.before) access(pointer, bytes, is_write, is_atomic);
 }
 
-void access_of_device(const void* pointer, std::size_t bytes, bool is_write) {
-  if (races_wanted()) access(pointer, bytes, is_write, false);
+void access_of_device(const void* pointer, std::size_t bytes, bool is_write, bool by_async_proxy) {
+  if (races_wanted()) access(pointer, bytes, is_write, false, by_async_proxy);
+}
+
+int unfenced_writer(const void* pointer, std::size_t bytes) {
+  if (!races_wanted()) return -1;
+  const auto begin = reinterpret_cast<std::uintptr_t>(pointer), end = begin + bytes;
+  for (std::uintptr_t granule = begin / 2; granule * 2 < end; ++granule) {
+    const Access& write = shadow.at(granule).write;
+    if (write.time < race_context.block_start || write.by_async_proxy || write.thread < 0) continue;
+    if (!is_fenced(write.thread, write.stamp)) return write.thread;
+  }
+  return -1;
 }
 
 }  // namespace akimbo::kernels::device::emulator

@@ -23,6 +23,7 @@ void set_race_check(bool on);
 struct RaceContext {
   std::uint32_t time = 0, block_start = 0, launch_start = 0;
   std::uint32_t warp_time = 0;  // grows with every sync_warp of the thread's warp
+  std::uint32_t stamp = 0;      // grows with every release of a thread (ordering.h)
   int thread = 0;               // in its block
   bool has_fenced = false;      // the block orders itself after others by atomics and fences
   std::uintptr_t stack_begin = 0, stack_end = 0;
@@ -42,11 +43,18 @@ struct Untracked {
 
 // An access that the compiler put into a kernel.
 void note_access(const void* pointer, std::size_t bytes, bool is_write, bool is_atomic);
-// One that the emulator makes for the running thread (asynchronous copies, ldmatrix).
-void access_of_device(const void* pointer, std::size_t bytes, bool is_write);
+// One that the emulator makes for the running thread (asynchronous copies, ldmatrix). By the async
+// proxy: by TMA, which sees ordinary writes only after a fence.
+void access_of_device(const void* pointer, std::size_t bytes, bool is_write,
+                      bool by_async_proxy = false);
+// A thread of this block that last wrote one of the bytes by ordinary stores, with no
+// fence_async_shared() since; -1 when there is none.
+[[nodiscard]] int unfenced_writer(const void* pointer, std::size_t bytes);
 
-// Defined by block.cpp. The other thread is -1 when it is of another block, -2 when there are
+// Defined by calls.cpp. The other thread is -1 when it is of another block, -2 when there are
 // several.
+[[nodiscard]] bool is_ordered(int other_thread, std::uint32_t stamp);  // before the running one
+[[nodiscard]] bool is_fenced(int thread, std::uint32_t stamp);
 void report_race(const void* pointer, bool is_write, bool was_write, int other_thread);
 [[nodiscard]] bool is_shared_memory(const void* pointer);
 [[nodiscard]] std::uint32_t next_race_time();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <new>
 
@@ -17,10 +18,11 @@ class SharedMemory {
         name_(name),
         bytes_(bytes),
         alignment_(std::max(alignment, kMargin)),
+        margin_(kHasMargins ? alignment_ : 0),
         base_(static_cast<unsigned char*>(
-            ::operator new (bytes + 2 * kMargin_, std::align_val_t{alignment_}))) {
-    std::memset(base_, kMarginByte, kMargin_);
-    std::memset(base_ + kMargin_ + bytes_, kMarginByte, kMargin_);
+            ::operator new (bytes + 2 * margin_, std::align_val_t{alignment_}))) {
+    std::memset(base_, kMarginByte, margin_);
+    std::memset(base_ + margin_ + bytes_, kMarginByte, margin_);
   }
   ~SharedMemory() { ::operator delete (base_, std::align_val_t{alignment_}); }
   SharedMemory(const SharedMemory&) = delete;
@@ -29,11 +31,15 @@ class SharedMemory {
   [[nodiscard]] const void* tag() const { return tag_; }
   [[nodiscard]] const char* name() const { return name_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
-  [[nodiscard]] void* data() const { return base_ + kMargin_; }
+  [[nodiscard]] std::size_t alignment() const { return alignment_; }
+  [[nodiscard]] void* data() const { return base_ + margin_; }
+  // In the window of addresses that the block's shared memory has.
+  [[nodiscard]] std::uint32_t address() const { return address_; }
+  void set_address(std::uint32_t address) { address_ = address; }
   void fill(unsigned char byte) { std::memset(data(), byte, bytes_); }
   [[nodiscard]] bool is_intact() const {
-    for (std::size_t i = 0; i < kMargin_; ++i) {
-      if (base_[i] != kMarginByte || base_[kMargin_ + bytes_ + i] != kMarginByte) return false;
+    for (std::size_t i = 0; i < margin_; ++i) {
+      if (base_[i] != kMarginByte || base_[margin_ + bytes_ + i] != kMarginByte) return false;
     }
     return true;
   }
@@ -41,15 +47,16 @@ class SharedMemory {
  private:
   static constexpr std::size_t kMargin = 128;
 #if defined(__SANITIZE_ADDRESS__)
-  static constexpr std::size_t kMargin_ = 0;
+  static constexpr bool kHasMargins = false;
 #else
-  static constexpr std::size_t kMargin_ = kMargin;
+  static constexpr bool kHasMargins = true;
 #endif
   static constexpr unsigned char kMarginByte = 0xc5;
   const void* tag_;
   const char* name_;
-  std::size_t bytes_, alignment_;
+  std::size_t bytes_, alignment_, margin_;
   unsigned char* base_;
+  std::uint32_t address_ = 0;
 };
 
 }  // namespace akimbo::kernels::device::emulator
