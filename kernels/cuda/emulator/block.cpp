@@ -60,11 +60,12 @@ void Block::start_over() {
   race_context.time = race_context.block_start = next_race_time();
   race_context.has_fenced = false;
   shared_.start_over(shape_.shared_bytes);
-  ordering_.start_over(threads_.size());
   named_barriers_.clear();
   mbarriers_.start_over();
   tensor_copies_.clear();
   warpgroups_.assign(num_at_warpgroup_.size(), {});
+  ordering_.start_over(threads_.size(),
+                       static_cast<std::size_t>(thread_of_products(warpgroups_.size())));
 }
 
 void Block::enter(int thread) {
@@ -242,10 +243,12 @@ void Block::report_race(const void* pointer, bool is_write, bool was_write, int 
   } else {
     text += "global memory";
   }
+  const auto other = static_cast<std::size_t>(other_thread);
   text += std::string(" that ") +
-          (other_thread == -1   ? "another block"
-           : other_thread == -2 ? "threads of other warps"
-                                : "thread " + str(threads_[other_thread].index)) +
+          (other_thread == -1         ? "another block"
+           : other_thread == -2       ? "threads of other warps"
+           : other >= threads_.size() ? "a wgmma under way"
+                                      : "thread " + str(threads_[other].index)) +
           (was_write ? " wrote" : " read");
   text += other_thread == -1 ? " in this launch" : " since the last barrier";
   if (current_->where.line() != 0) {

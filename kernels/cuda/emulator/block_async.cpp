@@ -125,7 +125,7 @@ void Block::copy_tensor(const char* what, void* to, const TensorMap* map, std::u
   }
   copy.address = array->address() +
                  static_cast<std::uint32_t>(copy.to - static_cast<unsigned char*>(array->data()));
-  constexpr std::uint32_t kChances[] = {256, 64, 8, 0};
+  constexpr std::uint32_t kChances[] = {256, 16, 1, 0};
   copy.chance = kChances[random_.below(4)];
   access_of_device(to, bytes, true, true);
   std::memset(to, garbage_, bytes);
@@ -145,9 +145,25 @@ void Block::land(std::size_t index) {
 // ---- products ----
 
 void Block::issue_product(const ProductOperand* const* operands, const Where& where) {
-  const std::string wrong = warpgroup().issue(operands, shared_);
+  constexpr std::uint32_t kChances[] = {256, 256, 1, 0};
+  const auto group = static_cast<std::size_t>(current_thread()) / kGroupThreads;
+  const std::string wrong =
+      warpgroup().issue(operands, shared_, kChances[random_.below(4)], thread_of_products(group));
   if (!wrong.empty()) fault("wgmma " + wrong, where);
-  if (random_.below(2) == 0) warpgroup().run_next();
+  while (warpgroup().chance_to_run() == 256) warpgroup().run_next();
+}
+
+// For one warp, by its last lane to come. What the products have read may be written from now on.
+void Block::wait_for_products(int newest, const Where& where) {
+  const auto thread = static_cast<std::size_t>(current_thread());
+  const int warp = static_cast<int>(thread % kGroupThreads / kLanes);
+  const std::uint32_t stamp = warpgroup().stamp_of(warp, newest);
+  for (std::size_t lane = 0; stamp > 0 && lane < kLanes; ++lane) {
+    ordering_.acquire(static_cast<int>(thread / kLanes * kLanes + lane),
+                      thread_of_products(thread / kGroupThreads), stamp);
+  }
+  const std::string wrong = warpgroup().wait(warp, newest);
+  if (!wrong.empty()) fault("wgmma_wait " + wrong, where);
 }
 
 // ---- both ----
@@ -157,7 +173,7 @@ void Block::do_async_work() {
     if (random_.below(256) < tensor_copies_[i].chance) land(i);
   }
   for (Warpgroup& group : warpgroups_) {
-    if (group.can_run() && random_.below(256) < 16) group.run_next();
+    if (random_.below(256) < group.chance_to_run()) group.run_next();
   }
 }
 

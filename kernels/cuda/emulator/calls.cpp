@@ -49,7 +49,7 @@ bool is_shared_memory(const void* pointer) {
 }
 
 bool is_ordered(int other_thread, std::uint32_t stamp) {
-  return running_block().ordering().knows(race_context.thread, other_thread, stamp);
+  return running_block().is_ordered(other_thread, stamp);
 }
 bool is_fenced(int thread, std::uint32_t stamp) {
   return running_block().ordering().is_fenced(thread, stamp);

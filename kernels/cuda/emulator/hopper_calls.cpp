@@ -71,16 +71,15 @@ void wait_products(int newest, const Where& where) {
   const Untracked untracked;
   struct Operand {
     int newest;
-    std::string wrong;
-  } operand{newest, ""};
+    const Where* where;
+  } operand{newest, &where};
   running_block().meet_warp(
       "wgmma_wait", &operand,
       [](void* const* operands) {
-        auto& first = *static_cast<Operand*>(operands[0]);
-        first.wrong = running_block().warpgroup().wait(warp_of_group(), first.newest);
+        const auto& first = *static_cast<const Operand*>(operands[0]);
+        running_block().wait_for_products(first.newest, *first.where);
       },
       where);
-  if (!operand.wrong.empty()) fault("wgmma_wait " + operand.wrong, where);
 }
 
 void multiply_group(const ProductShape& shape, float* d, std::uint64_t a, std::uint64_t b,

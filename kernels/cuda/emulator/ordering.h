@@ -22,8 +22,10 @@ inline void merge(Clock& into, const Clock& from) {
 // Time (race_context.stamp) is one count for all threads, and grows with each release.
 class Ordering {
  public:
-  void start_over(std::size_t num_threads) {
+  // Of a block of num_threads, and others that take part as if they were threads (wgmma).
+  void start_over(std::size_t num_threads, std::size_t num_with_others) {
     race_context.stamp = 0;
+    num_clocks_ = num_with_others;
     known_.assign(num_threads, {});
     fenced_.assign(num_threads, 0);
   }
@@ -31,11 +33,18 @@ class Ordering {
   void release(int thread, Clock& clock) {
     const auto index = static_cast<std::size_t>(thread);
     merge(clock, known_[index]);
-    if (clock.size() < known_.size()) clock.resize(known_.size());
+    if (clock.size() < num_clocks_) clock.resize(num_clocks_);
     clock[index] = ++race_context.stamp;
   }
   void acquire(int thread, const Clock& clock) {
     merge(known_[static_cast<std::size_t>(thread)], clock);
+  }
+  // What `other` did before `stamp`.
+  void acquire(int thread, int other, std::uint32_t stamp) {
+    Clock& clock = known_[static_cast<std::size_t>(thread)];
+    if (clock.size() < num_clocks_) clock.resize(num_clocks_);
+    auto& known = clock[static_cast<std::size_t>(other)];
+    known = std::max(known, stamp);
   }
   // Whether `thread` may rely on what `other` did at `stamp`; -2 for `other` is several threads, of
   // which one has to do.
@@ -53,6 +62,7 @@ class Ordering {
   }
 
  private:
+  std::size_t num_clocks_ = 0;
   std::vector<Clock> known_;
   std::vector<std::uint32_t> fenced_;
 };

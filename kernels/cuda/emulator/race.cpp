@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 namespace akimbo::kernels::device::emulator {
 namespace {
@@ -79,8 +80,15 @@ bool conflicts(const Access& past, const Access& now, const void* pointer) {
          !context.has_fenced && !is_shared_memory(pointer);
 }
 
+// Whether what was done is over for the running thread, so that it need not be remembered.
+bool is_over(const Access& past, const Access& now) {
+  if (past.time != now.time) return true;
+  return past.stamp != now.stamp && past.thread != now.thread &&
+         is_ordered(past.thread, past.stamp);
+}
+
 void remember(Access& past, const Access& now, bool merges) {
-  if (merges && past.time == now.time) {
+  if (merges && !is_over(past, now)) {
     Access merged = now;
     merged.mask |= past.mask;
     merged.is_atomic = past.is_atomic && now.is_atomic;
@@ -147,6 +155,12 @@ void note_access(const void* pointer, std::size_t bytes, bool is_write, bool is_
 
 void access_of_device(const void* pointer, std::size_t bytes, bool is_write, bool by_async_proxy) {
   if (races_wanted()) access(pointer, bytes, is_write, false, by_async_proxy);
+}
+
+void access_beside(int thread, const void* pointer, std::size_t bytes, bool is_write) {
+  const int before = std::exchange(race_context.thread, thread);
+  access_of_device(pointer, bytes, is_write, true);
+  race_context.thread = before;
 }
 
 int unfenced_writer(const void* pointer, std::size_t bytes) {

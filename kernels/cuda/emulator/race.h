@@ -47,6 +47,9 @@ void note_access(const void* pointer, std::size_t bytes, bool is_write, bool is_
 // proxy: by TMA, which sees ordinary writes only after a fence.
 void access_of_device(const void* pointer, std::size_t bytes, bool is_write,
                       bool by_async_proxy = false);
+// One by work of the async proxy that goes on beside the running thread and is known as `thread`,
+// which is none of the block's.
+void access_beside(int thread, const void* pointer, std::size_t bytes, bool is_write);
 // A thread of this block that last wrote one of the bytes by ordinary stores, with no
 // fence_async_shared() since; -1 when there is none.
 [[nodiscard]] int unfenced_writer(const void* pointer, std::size_t bytes);

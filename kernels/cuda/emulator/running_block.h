@@ -59,6 +59,9 @@ class Block {
   [[noreturn]] void fault(const std::string& what, const Where& where);
   void report_race(const void* pointer, bool is_write, bool was_write, int other_thread);
   [[nodiscard]] Ordering& ordering() { return ordering_; }
+  [[nodiscard]] bool is_ordered(int other_thread, std::uint32_t stamp) const {
+    return ordering_.knows(current_thread(), other_thread, stamp);
+  }
 
   // meetings.cpp
   void wait_for_block(const Where& where);
@@ -81,6 +84,7 @@ class Block {
   void copy_tensor(const char* what, void* to, const TensorMap* map, std::uint64_t* word,
                    const TensorPlace& place, const Where& where);
   void issue_product(const ProductOperand* const* operands, const Where& where);
+  void wait_for_products(int newest, const Where& where);
   [[nodiscard]] Warpgroup& warpgroup() {
     return warpgroups_[static_cast<std::size_t>(current_thread()) / kGroupThreads];
   }
@@ -104,6 +108,10 @@ class Block {
     Clock clock;
   };
 
+  // As which the products of a warpgroup are known: a warp of its own beyond the block's.
+  [[nodiscard]] int thread_of_products(std::size_t group) const {
+    return static_cast<int>((num_at_warp_.size() + group) * kLanes);
+  }
   [[nodiscard]] int current_thread() const { return static_cast<int>(current_ - threads_.data()); }
   void start_over();
   void enter(int thread);

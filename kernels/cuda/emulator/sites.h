@@ -2,10 +2,14 @@
 // ones. Every call of a device function that matters is a site: its name, file, line and column.
 // With AKIMBO_EMULATOR_SITES=FILE a process appends the sites that its kernels reached to FILE, one
 // a line; with AKIMBO_EMULATOR_MUTATE=SITE, a line of such a file, the call there does wrong:
-//   sync_block, sync_warp, wait_copies, commit_copies   does nothing
-//   shuffle...                                          gives back the lane's own value
-//   copy_async_...                                      copies although it was told to write zeros
-//   load_matrix..., mma_...                             swaps two registers of a fragment
+//   sync_..., wait_copies, commit_copies   does nothing
+//   shuffle...                             gives back the lane's own value
+//   copy_async_...                         copies although it was told to write zeros
+//   load_matrix..., mma_...                swaps two registers of a fragment
+//   fence_barrier_init, fence_async_shared, barrier_arrive, barrier_wait, wgmma_fence,
+//   wgmma_commit, wgmma_wait                             does nothing barrier_arrive_expect expects
+//   16 bytes too few copy_tensor_...                        copies from the next innermost element
+//   on wgmma                                  takes each operand for the other
 #pragma once
 
 #include <source_location>

@@ -169,7 +169,8 @@ std::string Warpgroup::join(const ProductOperand* const* operands,
   return "";
 }
 
-std::string Warpgroup::issue(const ProductOperand* const* operands, const SharedArrays& shared) {
+std::string Warpgroup::issue(const ProductOperand* const* operands, const SharedArrays& shared,
+                             std::uint32_t chance, int thread) {
   const ProductOperand& first = *operands[0];
   for (int t = 1; t < kGroupThreads; ++t) {
     if (!same(first, *operands[t])) return "has other operands than thread 0 of its warpgroup";
@@ -177,12 +178,16 @@ std::string Warpgroup::issue(const ProductOperand* const* operands, const Shared
   Product product;
   product.shape = first.shape;
   product.accumulate = first.accumulate;
+  product.chance = chance;
   std::string fault = find_chunks("a", first.a, first.shape.a_is_k_major, kRows, shared, product.a);
   if (!fault.empty()) return fault;
   fault = find_chunks("b", first.b, first.shape.b_is_k_major, first.shape.n, shared, product.b);
   if (!fault.empty()) return fault;
   fault = join(operands, product.sum);
   if (!fault.empty()) return fault;
+  for (const auto* chunk : product.a) access_beside(thread, chunk, 16, false);
+  for (const auto* chunk : product.b) access_beside(thread, chunk, 16, false);
+  product.stamp = ++race_context.stamp;
   product.sum->last_product = products_.size();
   products_.push_back(std::move(product));
   return "";
@@ -192,11 +197,20 @@ void Warpgroup::commit(int warp) {
   warps_[static_cast<std::size_t>(warp)].commits.push_back(products_.size());
 }
 
+std::size_t Warpgroup::count_of(int warp, int newest) const {
+  const auto& commits = warps_[static_cast<std::size_t>(warp)].commits;
+  const auto kept = static_cast<std::size_t>(newest);
+  return commits.size() > kept ? commits[commits.size() - 1 - kept] : 0;
+}
+
+std::uint32_t Warpgroup::stamp_of(int warp, int newest) const {
+  const std::size_t count = count_of(warp, newest);
+  return count > 0 ? products_[count - 1].stamp : 0;
+}
+
 std::string Warpgroup::wait(int warp, int newest) {
   Warp& self = warps_[static_cast<std::size_t>(warp)];
-  const auto kept = static_cast<std::size_t>(newest);
-  if (self.commits.size() <= kept) return "";
-  const std::size_t count = self.commits[self.commits.size() - 1 - kept];
+  const std::size_t count = count_of(warp, newest);
   while (num_run_ < count) run_next();
   const unsigned bit = 1u << warp;
   for (const auto& sum : live_) {
@@ -234,7 +248,9 @@ void Warpgroup::run_next() {
       for (int column = 0; column < n; ++column) sums[column] += factor * factors[column];
     }
   }
-  product = {};  // of a long loop, thousands
+  // A long loop has thousands.
+  product.a = product.b = {};
+  product.sum.reset();
 }
 
 }  // namespace akimbo::kernels::device::emulator

@@ -33,18 +33,24 @@ struct ProductOperand {
 // its issue on; that is what run_next() is for. Functions return which rule is broken, "" if none.
 class Warpgroup {
  public:
-  // By all 128 threads together.
-  [[nodiscard]] std::string issue(const ProductOperand* const* operands,
-                                  const SharedArrays& shared);
+  // By all 128 threads together. The product runs at a step of the scheduler with this `chance` of
+  // 256, or when it is waited for. For the race checker its reads are those of `thread`.
+  [[nodiscard]] std::string issue(const ProductOperand* const* operands, const SharedArrays& shared,
+                                  std::uint32_t chance, int thread);
   // By one warp, 0 to 3.
   void fence(int warp) { warps_[static_cast<std::size_t>(warp)].is_fenced = true; }
   void commit(int warp);
   // All groups of products but the `newest` are over: this warp's d hold their results.
   [[nodiscard]] std::string wait(int warp, int newest);
+  // Stamp after the reads of all that wait(warp, newest) ends.
+  [[nodiscard]] std::uint32_t stamp_of(int warp, int newest) const;
   // Whether products add to registers of this warp that no wait has given back.
   [[nodiscard]] bool has_work(int warp) const;
 
-  [[nodiscard]] bool can_run() const { return num_run_ < products_.size(); }
+  // Of 256 that the oldest product which has not run does so now; 0 when there is none.
+  [[nodiscard]] std::uint32_t chance_to_run() const {
+    return num_run_ < products_.size() ? products_[num_run_].chance : 0;
+  }
   void run_next();
 
  private:
@@ -61,6 +67,7 @@ class Warpgroup {
     ProductShape shape;
     std::shared_ptr<Accumulators> sum;
     bool accumulate;
+    std::uint32_t chance, stamp;
     std::vector<const unsigned char*> a, b;  // chunks of 8 elements (gather() in wgmma.cpp)
   };
   struct Warp {
@@ -68,6 +75,8 @@ class Warpgroup {
     std::vector<std::size_t> commits;  // how many products were issued before each
   };
 
+  // Products that are over when all groups but the newest are.
+  [[nodiscard]] std::size_t count_of(int warp, int newest) const;
   [[nodiscard]] std::string join(const ProductOperand* const* operands,
                                  std::shared_ptr<Accumulators>& sum);
 
