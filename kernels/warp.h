@@ -23,6 +23,11 @@ struct WarpParams {
   WarpRule rule = WarpRule::exact;
   // Read the source as if its columns stood in reverse order.
   bool mirror = false;
+  // Where the source's first pixel (after mirroring) stands in the frame that the matrix maps from:
+  // not at (0, 0) when the source is the window of a larger picture that a crop reads. Positions
+  // are found in that frame and moved by whole pixels, so that a window gives the bits of the
+  // whole.
+  std::int32_t origin_x = 0, origin_y = 0;
 };
 
 // x u8 [H, W, C], y u8 [h, w, C]; sides 1 to 2^24, C 1 to 4. No aliasing.

@@ -37,6 +37,7 @@ struct WarpSource {
   const std::uint8_t* pixels;
   std::int64_t height, width;
   bool mirror;
+  std::int32_t origin_x, origin_y;
 };
 
 // A piece of one row of output.
@@ -64,6 +65,8 @@ HWY_ATTR void find_positions(const WarpSpan& span, const WarpSource& source, War
   const auto row_x = hn::Set(d, span.row_x);
   const auto row_y = hn::Set(d, span.row_y);
   const auto last_pair = hn::Set(d, static_cast<std::int32_t>(source.width - 2));
+  const auto origin_x = hn::Set(d, source.origin_x);
+  const auto origin_y = hn::Set(d, source.origin_y);
   for (std::int64_t i = 0; i < span.count; i += static_cast<std::int64_t>(hn::Lanes(d))) {
     const auto x = hn::ShiftRightSame(hn::Add(row_x, hn::LoadU(d, span.columns_x + i)), span.shift);
     const auto y = hn::ShiftRightSame(hn::Add(row_y, hn::LoadU(d, span.columns_y + i)), span.shift);
@@ -71,14 +74,14 @@ HWY_ATTR void find_positions(const WarpSpan& span, const WarpSource& source, War
     const auto lower = hn::And(y, mask);
     const auto left = hn::Sub(one, right);
     const auto upper = hn::Sub(one, lower);
-    auto column = hn::ShiftRightSame(x, span.fraction_bits);
+    auto column = hn::Sub(hn::ShiftRightSame(x, span.fraction_bits), origin_x);
     auto pair = hn::Or(left, hn::ShiftLeft<16>(right));
     if (source.mirror) {
       column = hn::Sub(last_pair, column);
       pair = hn::Or(right, hn::ShiftLeft<16>(left));
     }
     hn::Store(column, d, piece.left + i);
-    hn::Store(hn::ShiftRightSame(y, span.fraction_bits), d, piece.top + i);
+    hn::Store(hn::Sub(hn::ShiftRightSame(y, span.fraction_bits), origin_y), d, piece.top + i);
     hn::StoreInterleaved2(pair, hn::Or(upper, hn::ShiftLeft<16>(lower)), d, piece.weights + 2 * i);
   }
 }
@@ -277,7 +280,8 @@ void gather_neighbours(const WarpSource& source, std::int64_t count, WarpPiece& 
 // Calls use(piece, offset of its first pixel in y, pixels) with positions and neighbours filled in.
 template <typename F>
 void for_each_piece(ConstView x, const WarpParams& params, View y, const F& use) {
-  const WarpSource source{x.data<std::uint8_t>(), x.dim(0), x.dim(1), params.mirror};
+  const WarpSource source{x.data<std::uint8_t>(), x.dim(0),        x.dim(1),
+                          params.mirror,          params.origin_x, params.origin_y};
   const std::int64_t width = y.dim(1);
   const WarpPositions positions(params, width);
   parallel_for(y.dim(0), kRowGrain, [&](std::int64_t begin, std::int64_t end) {

@@ -8,8 +8,11 @@ struct Source {
   const std::uint8_t* pixels;
   std::int64_t height, width, channels;
   bool mirror;
+  std::int64_t origin_x, origin_y;
 
   [[nodiscard]] std::int32_t at(std::int64_t y, std::int64_t x, std::int64_t c) const {
+    x -= origin_x;
+    y -= origin_y;
     if (x < 0 || x >= width || y < 0 || y >= height) return 0;
     if (mirror) x = width - 1 - x;
     return pixels[(y * width + x) * channels + c];
@@ -43,8 +46,9 @@ void for_each_position(const WarpPositions& positions, std::int64_t height, std:
   }
 }
 
-Source source_of(ConstView x, bool mirror) {
-  return {x.data<std::uint8_t>(), x.dim(0), x.dim(1), x.dim(2), mirror};
+Source source_of(ConstView x, const WarpParams& params) {
+  return {x.data<std::uint8_t>(), x.dim(0),        x.dim(1),       x.dim(2),
+          params.mirror,          params.origin_x, params.origin_y};
 }
 
 }  // namespace
@@ -52,7 +56,7 @@ Source source_of(ConstView x, bool mirror) {
 // The published rule scales the weights to a sum of 2^15 and rounds (sum + 2^14) >> 15; with the
 // common factor 32 taken out that is (sum + 2^9) >> 10.
 void warp_forward_plain(const Exec&, ConstView x, const WarpParams& params, View y) {
-  const Source source = source_of(x, params.mirror);
+  const Source source = source_of(x, params);
   const WarpPositions positions(params, y.dim(1));
   const int bits = positions.fraction_bits();
   auto* out = y.data<std::uint8_t>();
@@ -67,7 +71,7 @@ void warp_forward_plain(const Exec&, ConstView x, const WarpParams& params, View
 }
 
 void crop_forward_plain(const Exec&, ConstView x, const CropParams& params, View y) {
-  const Source source = source_of(x, params.warp.mirror);
+  const Source source = source_of(x, params.warp);
   const WarpPositions positions(params.warp, y.dim(1));
   const int bits = positions.fraction_bits();
   auto* out = y.data<float>();

@@ -24,6 +24,7 @@ struct Source {
   const std::uint8_t* pixels;
   int height, width, channels;
   bool mirror;
+  int origin_x, origin_y;
 
   __device__ __forceinline__ const std::uint8_t* at(int y, int x) const {
     return pixels + (static_cast<std::int64_t>(y) * width + x) * channels;
@@ -43,7 +44,8 @@ struct Position {
   int right, lower, one;
 };
 
-__device__ __forceinline__ Position position_of(const WarpInverse& m, int v, int u, int bits) {
+__device__ __forceinline__ Position position_of(const WarpInverse& m, const Source& source, int v,
+                                                int u, int bits) {
   const int shift = 10 - bits;
   const int half = 1 << (shift - 1);
   const int row_x = to_fixed(add(multiply(m.x_v, static_cast<double>(v)), m.x_0)) + half;
@@ -55,7 +57,8 @@ __device__ __forceinline__ Position position_of(const WarpInverse& m, int v, int
   const int x = sum(row_x, to_fixed(multiply(m.x_u, static_cast<double>(u)))) >> shift;
   const int y = sum(row_y, to_fixed(multiply(m.y_u, static_cast<double>(u)))) >> shift;
   const int one = 1 << bits;
-  return {x >> bits, y >> bits, x & (one - 1), y & (one - 1), one};
+  return {(x >> bits) - source.origin_x, (y >> bits) - source.origin_y, x & (one - 1),
+          y & (one - 1), one};
 }
 
 __device__ __forceinline__ int pixel_or_zero(const Source& source, int y, int x, int c) {
@@ -128,8 +131,8 @@ __global__ void __launch_bounds__(kThreads)
                         int width, std::uint8_t* __restrict__ y) {
   const std::int64_t pixel = global_thread();
   if (pixel >= pixels) return;
-  const Position p =
-      position_of(inverse, static_cast<int>(pixel / width), static_cast<int>(pixel % width), bits);
+  const Position p = position_of(inverse, source, static_cast<int>(pixel / width),
+                                 static_cast<int>(pixel % width), bits);
   for (int c = 0; c < source.channels; ++c) {
     y[pixel * source.channels + c] =
         static_cast<std::uint8_t>(rounded_to_byte(blend_channel(source, p, c), bits));
@@ -163,7 +166,7 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kThreads;
   const std::int64_t pixel = first + thread;
   if (pixel < pixels) {
-    const Position p = position_of(crop.inverse, static_cast<int>(pixel / width),
+    const Position p = position_of(crop.inverse, crop.source, static_cast<int>(pixel / width),
                                    static_cast<int>(pixel % width), crop.bits);
     int sums[3];
     blend_three(crop.source, p, crop.swap_red_blue, sums);
@@ -186,16 +189,21 @@ __global__ void __launch_bounds__(kThreads)
   for (int i = thread; i < count; i += kThreads) out[i] = from_float<T>(values[i]);
 }
 
-Source source_of(ConstView x, bool mirror) {
-  return {x.data<std::uint8_t>(), static_cast<int>(x.dim(0)), static_cast<int>(x.dim(1)),
-          static_cast<int>(x.dim(2)), mirror};
+Source source_of(ConstView x, const WarpParams& params) {
+  return {x.data<std::uint8_t>(),
+          static_cast<int>(x.dim(0)),
+          static_cast<int>(x.dim(1)),
+          static_cast<int>(x.dim(2)),
+          params.mirror,
+          params.origin_x,
+          params.origin_y};
 }
 
 int bits_of(WarpRule rule) { return rule == WarpRule::exact ? 5 : 7; }
 
 DeviceCrop device_crop(const CropItem& item) {
   const CropParams& p = item.params;
-  return {source_of(item.picture, p.warp.mirror),
+  return {source_of(item.picture, p.warp),
           invert_warp(p.warp.matrix),
           p.table,
           {p.scale[0], p.scale[1], p.scale[2]},
@@ -209,7 +217,7 @@ DeviceCrop device_crop(const CropItem& item) {
 void warp_forward(const Exec& exec, ConstView x, const WarpParams& params, View y) {
   const std::int64_t pixels = y.dim(0) * y.dim(1);
   launch(exec, "warp_forward", {.grid = {blocks_for(pixels, kThreads)}, .block = {kThreads}},
-         warp_forward_kernel, source_of(x, params.mirror), invert_warp(params.matrix),
+         warp_forward_kernel, source_of(x, params), invert_warp(params.matrix),
          bits_of(params.rule), pixels, static_cast<int>(y.dim(1)), y.data<std::uint8_t>());
 }
 

@@ -121,6 +121,47 @@ TEST_P(Warp, CropBatch) {
   expect_equal(dy.read(), expected);
 }
 
+// Columns [left, left + width) and rows [top, top + height) of x [H, W, C].
+Values window_of(const Values& x, std::int64_t left, std::int64_t top, const Shape& size) {
+  Values window = filled(size, 0);
+  for (std::int64_t y = 0; y < size[0]; ++y) {
+    for (std::int64_t i = 0; i < size[1] * size[2]; ++i) {
+      window.at[static_cast<std::size_t>(y * size[1] * size[2] + i)] =
+          x.at[static_cast<std::size_t>(((top + y) * x.shape[1] + left) * x.shape[2] + i)];
+    }
+  }
+  return window;
+}
+
+// A window gives the bits of the whole picture where it holds all that is read (here with positions
+// that fall between the steps of the grid), and 0 beyond it.
+TEST_P(Warp, AWindowEqualsTheWholePicture) {
+  const DeviceTensor table(provider(), table_values(), DType::f32);
+  const Values x = picture({64, 57, 3}, 8);
+  const Shape size{16, 12, 3}, part{36, 33, 3};
+  const std::int64_t left = 8, top = 17;  // in the frame of the matrix
+  for (const WarpRule rule : {WarpRule::exact, WarpRule::fast}) {
+    for (const bool mirror : {false, true}) {
+      CropParams params = crop_params(table.view());
+      // Reads columns 9 to 39 and rows 18 to 51.
+      params.warp = {
+          .matrix = {0.47, -0.13, -1.3, 0.13, 0.52, -13.7}, .rule = rule, .mirror = mirror};
+      const Values expected = plain_crop(exec(), x, params, size);
+      params.warp.origin_x = static_cast<std::int32_t>(left);
+      params.warp.origin_y = static_cast<std::int32_t>(top);
+      const Values window = window_of(x, mirror ? 57 - left - part[1] : left, top, part);
+      const DeviceTensor dx(provider(), window, DType::u8);
+      const auto dy = poisoned(provider(), size, DType::f32);
+      AKIMBO_PROVIDED(crop_forward)(exec(), dx.view(), params, dy.view());
+      expect_equal(dy.read(), expected);
+      expect_equal(plain_crop(exec(), window, params, size), expected);
+      params.warp.origin_x += 10000;  // nothing of it is in the crop
+      AKIMBO_PROVIDED(crop_forward)(exec(), dx.view(), params, dy.view());
+      expect_equal(dy.read(), plain_crop(exec(), filled({1, 1, 3}, 0), params, size));
+    }
+  }
+}
+
 TEST_P(Warp, CropToHalfTypes) {
   if (provider() == Provider::cpu) GTEST_SKIP() << "the CPU crops to f32";
   const DeviceTensor table(provider(), table_values(), DType::f32);
