@@ -53,6 +53,7 @@ void describe(Fields& f, DataConfig& c) {
   f.field("box_padding", c.box_padding, between(0.1, 10.0));
   f.field("select", c.select);
   f.field("workers", c.workers, between(0, 256));
+  f.field("crop_on", c.crop_on, one_of(Names{"device", "cpu"}));
   f.field("scaled_decoding", c.scaled_decoding);
   f.field("cache_mb", c.cache_mb, between(0, 1 << 22));
   f.field("disk_cache", c.disk_cache);

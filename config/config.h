@@ -47,6 +47,9 @@ struct DataConfig {
   double box_padding = 1.25;    // the crop's side over the box's
   bool select = false;          // train only on people posed about their box's middle (SELECT_DATA)
   int workers = 0;              // loader threads; 0: chosen from --threads
+  // Where crops are cut and targets drawn: device, the one that computes (a GPU cuts them from the
+  // pictures' bytes, bit for bit as the CPU does); cpu, by the loader's threads.
+  std::string crop_on = "device";
   bool scaled_decoding = true;  // warp fast: decode at 1/2 to 1/8 of the size where crops allow
   int cache_mb = 256;           // decoded pictures kept in memory, in MiB
   std::string disk_cache;       // a folder to keep decoded pictures in; empty: none

@@ -26,6 +26,7 @@ struct Pending {
   float* input = nullptr;
   float* target = nullptr;
   float* weight = nullptr;
+  Point* joints_crop = nullptr;  // of a packed batch
   std::int64_t num_done = 0;
   std::int64_t failed_sample = 0;  // position of the first sample that failed
   std::exception_ptr error;
@@ -33,27 +34,35 @@ struct Pending {
   [[nodiscard]] bool done() const { return num_done == static_cast<std::int64_t>(indices.size()); }
 };
 
-Tensor make_tensor(const Shape& shape, bool pinned) {
-  return pinned ? Tensor::empty_pinned(shape) : Tensor::empty(shape);
+Tensor make_tensor(const Shape& shape, bool pinned, DType dtype = DType::f32) {
+  return pinned ? Tensor::empty_pinned(shape, dtype) : Tensor::empty(shape, dtype);
 }
 
 std::shared_ptr<Pending> make_pending(const TopDownDataset& dataset,
                                       std::vector<std::int64_t> indices, std::int64_t batch_index,
-                                      bool pinned) {
+                                      const BatchOrder& order) {
   const HeatmapCodec& codec = dataset.options().codec;
   const auto n = static_cast<std::int64_t>(indices.size());
   const std::int64_t k = dataset.skeleton().num_keypoints();
   auto pending = std::make_shared<Pending>();
   pending->indices = std::move(indices);
   Batch& batch = pending->batch;
-  batch.input = make_tensor({n, codec.input_size.height, codec.input_size.width, 3}, pinned);
-  batch.target = make_tensor({n, codec.heatmap_size.height, codec.heatmap_size.width, k}, pinned);
-  batch.weight = make_tensor({n, k}, pinned);
+  batch.weight = make_tensor({n, k}, order.pinned);
   batch.samples.resize(static_cast<std::size_t>(n));
   batch.index = batch_index;
+  pending->weight = batch.weight.data<float>();
+  if (order.packed) {
+    batch.crops = std::make_shared<PackedCrops>(dataset.cropper(), n);
+    batch.joints_crop = make_tensor({n, k, 2}, order.pinned, DType::f64);
+    static_assert(sizeof(Point) == 2 * sizeof(double), "joints are written as [K,2]");
+    pending->joints_crop = reinterpret_cast<Point*>(batch.joints_crop.data<double>());
+    return pending;
+  }
+  const Size2 input = codec.input_size, map = codec.heatmap_size;
+  batch.input = make_tensor({n, input.height, input.width, 3}, order.pinned);
+  batch.target = make_tensor({n, map.height, map.width, k}, order.pinned);
   pending->input = batch.input.data<float>();
   pending->target = batch.target.data<float>();
-  pending->weight = batch.weight.data<float>();
   return pending;
 }
 
@@ -65,11 +74,18 @@ std::span<float> slot_of(float* start, const Tensor& tensor, std::int64_t sample
 void make_one(const TopDownDataset& dataset, std::int64_t epoch, Pending& pending,
               std::int64_t sample) {
   const auto position = static_cast<std::size_t>(sample);
-  pending.batch.samples[position] =
-      dataset.make_sample(pending.indices[position], epoch,
-                          {slot_of(pending.input, pending.batch.input, sample),
-                           slot_of(pending.target, pending.batch.target, sample),
-                           slot_of(pending.weight, pending.batch.weight, sample)});
+  Batch& batch = pending.batch;
+  const std::int64_t index = pending.indices[position];
+  const std::span<float> weight = slot_of(pending.weight, batch.weight, sample);
+  if (batch.crops == nullptr) {
+    const SampleSlot slot{slot_of(pending.input, batch.input, sample),
+                          slot_of(pending.target, batch.target, sample), weight};
+    batch.samples[position] = dataset.make_sample(index, epoch, slot);
+    return;
+  }
+  const std::span<Point> joints{pending.joints_crop + position * weight.size(), weight.size()};
+  batch.samples[position] =
+      dataset.make_sample(index, epoch, PackedSlot{*batch.crops, sample, joints, weight});
 }
 
 }  // namespace
@@ -93,7 +109,7 @@ struct BatchLoader::Impl {
     const int ahead = order.workers == 0 ? 1 : std::max(1, order.prefetch);
     const auto limit = static_cast<std::size_t>(ahead);
     while (queue.size() < limit && batch_index < dataset.num_batches(order.batch_size)) {
-      queue.push_back(make_pending(dataset, indices_of(batch_index), batch_index, order.pinned));
+      queue.push_back(make_pending(dataset, indices_of(batch_index), batch_index, order));
       ++batch_index;
     }
   }

@@ -12,11 +12,13 @@
 namespace akimbo::datasets {
 
 struct Batch {
-  Tensor input;                     // [N, H, W, 3] f32
-  Tensor target;                    // [N, h, w, K] f32
-  Tensor weight;                    // [N, K] f32
-  std::vector<SampleMeta> samples;  // [N]
-  std::int64_t index = 0;           // in the epoch
+  Tensor input;                        // [N, H, W, 3] f32
+  Tensor target;                       // [N, h, w, K] f32
+  Tensor weight;                       // [N, K] f32; of a packed batch as annotated
+  std::shared_ptr<PackedCrops> crops;  // of a packed batch, in place of input
+  Tensor joints_crop;                  // [N, K, 2] f64, in place of target
+  std::vector<SampleMeta> samples;     // [N]
+  std::int64_t index = 0;              // in the epoch
 };
 
 struct BatchOrder {
@@ -27,6 +29,7 @@ struct BatchOrder {
   std::int64_t first_batch = 0;  // where a resumed epoch goes on
   int workers = 1;               // 0: batches are made by the caller of next()
   bool pinned = false;           // in memory that a GPU copies from beside its work
+  bool packed = false;           // a GPU will cut the crops and draw the targets
   int prefetch = 3;              // batches in memory at once, beside the one in use
 };
 

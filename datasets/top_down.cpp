@@ -20,6 +20,10 @@ std::vector<Point> crop_joints(const CropPlan& plan, const Affine& image_to_crop
   return joints;
 }
 
+void copy_visibility(const CropPlan& plan, std::span<float> weight) {
+  for (std::size_t k = 0; k < plan.joints.size(); ++k) weight[k] = plan.joints[k].visible;
+}
+
 // As annotated, or by the picture's own header.
 ImageSize full_size(const ImageSource& images, const ImageEntry& entry) {
   if (entry.width > 0) return {entry.width, entry.height};
@@ -125,30 +129,20 @@ TopDownDataset::Picture TopDownDataset::picture_of(const PersonRecord& person) c
   return {std::move(image), 1, width};
 }
 
-SampleMeta TopDownDataset::make_sample(std::int64_t index, std::int64_t epoch,
-                                       const SampleSlot& slot) const {
-  if (!options_.augment) return make_sample(index, std::nullopt, slot);
+std::span<const float> TopDownDataset::loss_weights() const {
+  if (!options_.use_keypoint_weights) return {};
+  return skeleton_.weights;
+}
+
+std::optional<AugmentDraws> TopDownDataset::draws_of(std::int64_t index, std::int64_t epoch) const {
+  if (!options_.augment) return std::nullopt;
   RandomStream random(options_.seed ^ kAugmentStream, static_cast<std::uint64_t>(epoch),
                       static_cast<std::uint64_t>(index));
-  return make_sample(index, draw_augmentation(random), slot);
+  return draw_augmentation(random);
 }
 
-void TopDownDataset::fill_input(const Picture& picture, const Affine& affine, bool mirrored,
-                                std::span<float> slot) const {
-  const StageTimer timer(Stage::crop);
-  if (picture.denominator == 1) {
-    cropper_.crop(*picture.image, affine, mirrored, slot);
-  } else {
-    const int mirror_width = mirrored ? picture.full_width : 0;
-    cropper_.crop(*picture.image, affine_for_reduced(affine, picture.denominator, mirror_width),
-                  false, slot);
-  }
-}
-
-SampleMeta TopDownDataset::make_sample(std::int64_t index, const std::optional<AugmentDraws>& draws,
-                                       const SampleSlot& slot) const {
-  const PersonRecord& person = people_.people.at(static_cast<std::size_t>(index));
-  const ImageEntry& entry = people_.images[static_cast<std::size_t>(person.image_index)];
+TopDownDataset::Prepared TopDownDataset::prepare(const PersonRecord& person,
+                                                 const std::optional<AugmentDraws>& draws) const {
   Picture picture;
   try {
     picture = picture_of(person);
@@ -166,21 +160,63 @@ SampleMeta TopDownDataset::make_sample(std::int64_t index, const std::optional<A
       draws ? augment(person, *draws, options_.augment.value_or(AugmentOptions{}), context)
             : plan_of(person);
   const Affine affine = options_.codec.image_to_crop(plan.region, plan.rotation_deg);
-  fill_input(picture, affine, plan.mirrored, slot.input);
-  const StageTimer timer(Stage::target);
-  for (std::size_t k = 0; k < plan.joints.size(); ++k) slot.weight[k] = plan.joints[k].visible;
-  encode_heatmaps(options_.codec, crop_joints(plan, affine), slot.weight, slot.target,
-                  options_.use_keypoint_weights ? std::span<const float>(skeleton_.weights)
-                                                : std::span<const float>());
+  const bool mirrored = plan.mirrored;
+  if (picture.denominator == 1) {
+    return {std::move(plan), affine, std::move(picture.image), affine, mirrored};
+  }
+  const Affine reduced =
+      affine_for_reduced(affine, picture.denominator, mirrored ? picture.full_width : 0);
+  return {std::move(plan), affine, std::move(picture.image), reduced, false};
+}
+
+SampleMeta TopDownDataset::meta_of(std::int64_t index, Prepared prepared) const {
+  const PersonRecord& person = people_.people[static_cast<std::size_t>(index)];
+  const ImageEntry& entry = people_.images[static_cast<std::size_t>(person.image_index)];
   return {.index = index,
           .image_id = entry.id,
           .annotation_id = person.annotation_id,
           .path = images_.full_name(entry.name),
           .box_image = person.box_image,
-          .plan = std::move(plan),
-          .image_to_crop = affine,
+          .plan = std::move(prepared.plan),
+          .image_to_crop = prepared.affine,
           .score = person.score,
           .area = person.area};
+}
+
+SampleMeta TopDownDataset::make_sample(std::int64_t index, std::int64_t epoch,
+                                       const SampleSlot& slot) const {
+  return make_sample(index, draws_of(index, epoch), slot);
+}
+
+SampleMeta TopDownDataset::make_sample(std::int64_t index, std::int64_t epoch,
+                                       const PackedSlot& slot) const {
+  return make_sample(index, draws_of(index, epoch), slot);
+}
+
+SampleMeta TopDownDataset::make_sample(std::int64_t index, const std::optional<AugmentDraws>& draws,
+                                       const SampleSlot& slot) const {
+  Prepared person = prepare(people_.people.at(static_cast<std::size_t>(index)), draws);
+  {
+    const StageTimer timer(Stage::crop);
+    cropper_.crop(*person.image, person.image_affine, person.image_mirrored, slot.input);
+  }
+  {
+    const StageTimer timer(Stage::target);
+    copy_visibility(person.plan, slot.weight);
+    encode_heatmaps(options_.codec, crop_joints(person.plan, person.affine), slot.weight,
+                    slot.target, loss_weights());
+  }
+  return meta_of(index, std::move(person));
+}
+
+SampleMeta TopDownDataset::make_sample(std::int64_t index, const std::optional<AugmentDraws>& draws,
+                                       const PackedSlot& slot) const {
+  Prepared person = prepare(people_.people.at(static_cast<std::size_t>(index)), draws);
+  const StageTimer timer(Stage::pack);
+  slot.crops.pack(slot.row, *person.image, person.image_affine, person.image_mirrored);
+  copy_visibility(person.plan, slot.weight);
+  std::ranges::copy(crop_joints(person.plan, person.affine), slot.joints_crop.begin());
+  return meta_of(index, std::move(person));
 }
 
 }  // namespace akimbo::datasets

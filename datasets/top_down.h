@@ -15,6 +15,7 @@
 #include "datasets/readers/image_source.h"
 #include "datasets/transforms/augment.h"
 #include "engine/pose/crop.h"
+#include "engine/pose/device_crop.h"
 #include "engine/pose/heatmap_codec.h"
 #include "engine/pose/skeleton.h"
 
@@ -56,6 +57,14 @@ struct SampleSlot {
   std::span<float> weight;  // [K]
 };
 
+// Where those of a sample go whose crop and targets a GPU will make.
+struct PackedSlot {
+  PackedCrops& crops;
+  std::int64_t row = 0;          // of the batch
+  std::span<Point> joints_crop;  // [K]
+  std::span<float> weight;       // [K]; as annotated: making the targets changes them
+};
+
 class TopDownDataset {
  public:
   // Throws ArgumentError when the skeleton's number of keypoints is not that of the set.
@@ -69,15 +78,21 @@ class TopDownDataset {
   // Fills the slot. Safe from many threads. Throws FileError that names the picture and the
   // record.
   SampleMeta make_sample(std::int64_t index, std::int64_t epoch, const SampleSlot& slot) const;
+  SampleMeta make_sample(std::int64_t index, std::int64_t epoch, const PackedSlot& slot) const;
   // The same with given draws; without draws nothing is augmented.
   SampleMeta make_sample(std::int64_t index, const std::optional<AugmentDraws>& draws,
                          const SampleSlot& slot) const;
+  SampleMeta make_sample(std::int64_t index, const std::optional<AugmentDraws>& draws,
+                         const PackedSlot& slot) const;
 
   // The whole picture that a sample is cut from. Throws FileError.
   [[nodiscard]] ImageCache::Picture picture(std::int64_t index) const;
   [[nodiscard]] const PersonSet& people() const { return people_; }
   [[nodiscard]] const Skeleton& skeleton() const { return skeleton_; }
   [[nodiscard]] const TopDownOptions& options() const { return options_; }
+  [[nodiscard]] const Cropper& cropper() const { return cropper_; }
+  // What multiplies the weights of keypoints: the skeleton's, or nothing.
+  [[nodiscard]] std::span<const float> loss_weights() const;
 
  private:
   struct Picture {
@@ -85,11 +100,22 @@ class TopDownDataset {
     int denominator = 1;
     int full_width = 0;
   };
+  // A person ready to be cropped: the picture in memory, and the map from it (`affine` of the plan
+  // is of the full picture).
+  struct Prepared {
+    CropPlan plan;
+    Affine affine{};
+    ImageCache::Picture image;
+    Affine image_affine{};
+    bool image_mirrored = false;
+  };
+  [[nodiscard]] std::optional<AugmentDraws> draws_of(std::int64_t index, std::int64_t epoch) const;
+  [[nodiscard]] Prepared prepare(const PersonRecord& person,
+                                 const std::optional<AugmentDraws>& draws) const;
+  [[nodiscard]] SampleMeta meta_of(std::int64_t index, Prepared prepared) const;
   [[nodiscard]] Picture picture_of(const PersonRecord& person) const;
   [[nodiscard]] ImageCache::Picture decode(std::int64_t image_index, int denominator) const;
   [[nodiscard]] Image decode_or_load(const ImageEntry& entry, int denominator) const;
-  void fill_input(const Picture& picture, const Affine& affine, bool mirrored,
-                  std::span<float> slot) const;
   [[nodiscard]] int denominator_for(const PersonRecord& person) const;
 
   PersonSet people_;

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <optional>
 
 #include "config/parts.h"
 #include "engine/core/error.h"
 #include "engine/core/stage_times.h"
-#include "engine/pose/crop.h"
+#include "engine/pose/device_crop.h"
 #include "inference/top_down.h"
 
 namespace akimbo {
@@ -30,16 +31,23 @@ struct Estimator::Parts {
       : model(std::move(given)),
         codec(make_codec(model.config)),
         cropper(crop_options(model.config)),
-        top_down(*model.network, model.config, model.skeleton, device) {}
+        top_down(*model.network, model.config, model.skeleton, device) {
+    if (device.is_cuda() && model.config.data.crop_on == "device") {
+      device_cropper.emplace(cropper, device);
+    }
+  }
   Parts(const Parts&) = delete;  // top_down refers to model
   Parts& operator=(const Parts&) = delete;
 
+  // [N, h, w, 3], on the device where the config says so.
+  [[nodiscard]] Tensor crops(const Image& image, std::span<const CenterScale> regions) const;
   // One batch.
   [[nodiscard]] std::vector<Pose> estimate(const Image& image, std::span<const BoxXywh> boxes);
 
   Model model;
   HeatmapCodec codec;
   Cropper cropper;
+  std::optional<DeviceCropper> device_cropper;
   TopDown top_down;
 };
 
@@ -65,21 +73,38 @@ std::vector<Estimator::Pose> Estimator::estimate(const Image& image,
   return poses;
 }
 
+Tensor Estimator::Parts::crops(const Image& image, std::span<const CenterScale> regions) const {
+  const auto n = static_cast<std::int64_t>(regions.size());
+  if (device_cropper) {
+    PackedCrops packed(cropper, n);
+    {
+      const StageTimer timer(Stage::pack);
+      for (std::int64_t i = 0; i < n; ++i) {
+        packed.pack(i, image, codec.image_to_crop(regions[static_cast<std::size_t>(i)]), false);
+      }
+    }
+    const StageTimer timer(Stage::upload);
+    return device_cropper->cut(packed);
+  }
+  const StageTimer timer(Stage::crop);
+  const std::size_t slot = cropper.slot_size();
+  Tensor crops = Tensor::empty({n, codec.input_size.height, codec.input_size.width, 3});
+  float* row = crops.data<float>();
+  for (const CenterScale& region : regions) {
+    cropper.crop(image, codec.image_to_crop(region), false, {row, slot});
+    row += slot;
+  }
+  return crops;
+}
+
 std::vector<Estimator::Pose> Estimator::Parts::estimate(const Image& image,
                                                         std::span<const BoxXywh> boxes) {
-  const Size2 size = codec.input_size;
-  const std::size_t slot = cropper.slot_size();
-  Tensor crops =
-      Tensor::empty({static_cast<std::int64_t>(boxes.size()), size.height, size.width, 3});
   std::vector<CenterScale> regions;
   for (const BoxXywh& box : boxes) {
-    const StageTimer timer(Stage::crop);
     check_box(box);
-    float* row = crops.data<float>() + regions.size() * slot;
     regions.push_back(box_to_center_scale(box, codec.aspect(), model.config.data.box_padding));
-    cropper.crop(image, codec.image_to_crop(regions.back()), false, {row, slot});
   }
-  const Tensor maps = top_down.heatmaps(crops);
+  const Tensor maps = top_down.heatmaps(crops(image, regions));
   const Tensor keypoints = top_down.keypoints(maps, regions);
   const Tensor host_maps = maps.to(kCpu);
   const std::int64_t num_values = keypoints.dim(1) * 3;

@@ -58,7 +58,7 @@ int run(const Arguments& arguments) {
       open_dataset(config, is_train ? config.data.train : config.data.val, model.skeleton,
                    is_train ? Use::train : Use::evaluate);
   datasets::BatchLoader loader(
-      dataset, is_train ? train_order(config, arguments.epoch, 0) : eval_order(config));
+      dataset, is_train ? train_order(config, kCpu, arguments.epoch, 0) : eval_order(config, kCpu));
   std::vector<std::string> figures;
   while (loader.has_next() && static_cast<int>(figures.size()) < arguments.num_samples) {
     const datasets::Batch batch = loader.next();

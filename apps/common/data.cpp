@@ -17,10 +17,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Making a batch is far cheaper than learning from it; more workers would only disturb the kernels.
-int num_workers(const Config& config) {
+// On the CPU making a batch is far cheaper than learning from it, and more workers would only
+// disturb the kernels. A GPU leaves the CPU to them, but for the thread that gives it its work.
+int num_workers(const Config& config, Device device) {
   if (config.data.workers > 0) return config.data.workers;
-  return std::max(1, num_threads() / 4);
+  return std::max(1, device.is_cuda() ? num_threads() - 1 : num_threads() / 4);
+}
+
+datasets::BatchOrder order_of(const Config& config, Device device) {
+  return {.workers = num_workers(config, device),
+          .pinned = device.is_cuda(),
+          .packed = device.is_cuda() && config.data.crop_on == "device"};
 }
 
 // One for all sets of the process that keep pictures in the folder, so that the limit holds.
@@ -94,18 +101,21 @@ datasets::TopDownDataset open_dataset(const Config& config, const DatasetConfig&
           skeleton, sample_options(config, use)};
 }
 
-datasets::BatchOrder train_order(const Config& config, std::int64_t epoch,
+datasets::BatchOrder train_order(const Config& config, Device device, std::int64_t epoch,
                                  std::int64_t first_batch) {
-  return {.batch_size = config.train.batch_size,
-          .shuffle = config.train.shuffle,
-          .seed = config.train.seed,
-          .epoch = epoch,
-          .first_batch = first_batch,
-          .workers = num_workers(config)};
+  datasets::BatchOrder order = order_of(config, device);
+  order.batch_size = config.train.batch_size;
+  order.shuffle = config.train.shuffle;
+  order.seed = config.train.seed;
+  order.epoch = epoch;
+  order.first_batch = first_batch;
+  return order;
 }
 
-datasets::BatchOrder eval_order(const Config& config) {
-  return {.batch_size = config.eval.batch_size, .workers = num_workers(config)};
+datasets::BatchOrder eval_order(const Config& config, Device device) {
+  datasets::BatchOrder order = order_of(config, device);
+  order.batch_size = config.eval.batch_size;
+  return order;
 }
 
 void print_cache_problem(const datasets::TopDownDataset& dataset) {

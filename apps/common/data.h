@@ -25,11 +25,12 @@ enum class Use { train, evaluate };
 [[nodiscard]] datasets::TopDownDataset open_dataset(const Config& config, const DatasetConfig& set,
                                                     const Skeleton& skeleton, Use use);
 
-// Shuffled batches of an epoch from `first_batch` on.
-[[nodiscard]] datasets::BatchOrder train_order(const Config& config, std::int64_t epoch,
-                                               std::int64_t first_batch);
+// Shuffled batches of an epoch from `first_batch` on, for a device: for a GPU packed, where
+// data.crop_on says so.
+[[nodiscard]] datasets::BatchOrder train_order(const Config& config, Device device,
+                                               std::int64_t epoch, std::int64_t first_batch);
 // All samples in the order of the set.
-[[nodiscard]] datasets::BatchOrder eval_order(const Config& config);
+[[nodiscard]] datasets::BatchOrder eval_order(const Config& config, Device device);
 
 // Tells the user on stderr when the disk cache of the set could not be written to.
 void print_cache_problem(const datasets::TopDownDataset& dataset);

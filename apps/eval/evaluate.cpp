@@ -48,7 +48,7 @@ std::optional<PassResult> predict_all(models::Network& network, Device device, c
                                       const std::function<bool()>& stop) {
   PassResult result;
   TopDown top_down(network, config, dataset.skeleton(), device);
-  BatchFeed feed(dataset, eval_order(config), device);
+  BatchFeed feed(dataset, eval_order(config, device), device);
   Progress progress("evaluate", feed.num_batches(), 50);
   for (std::int64_t done = 1; feed.has_next(); ++done) {
     if (stop()) return std::nullopt;

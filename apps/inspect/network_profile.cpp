@@ -27,7 +27,7 @@ Tensor random_images(const Shape& shape) {
 double loader_speed(const Config& config, const Skeleton& skeleton) {
   using Clock = std::chrono::steady_clock;
   const auto dataset = open_dataset(config, config.data.val, skeleton, Use::evaluate);
-  datasets::BatchLoader loader(dataset, eval_order(config));
+  datasets::BatchLoader loader(dataset, eval_order(config, kCpu));
   (void)loader.next();
   const auto start = Clock::now();
   std::int64_t num_images = 0;

@@ -31,14 +31,12 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// All on the CPU.
-draw::DebugBatch debug_batch(const datasets::Batch& batch, const Tensor& output,
-                             const Config& config) {
+draw::DebugBatch debug_batch(const DeviceBatch& batch, const Tensor& output, const Config& config) {
   const std::int64_t N = output.dim(0), K = output.dim(3);
   Tensor joints = Tensor::zeros({N, K, 2}), visible = Tensor::zeros({N, K});
   float* joint = joints.data<float>();
   float* seen = visible.data<float>();
-  for (const datasets::SampleMeta& sample : batch.samples) {
+  for (const datasets::SampleMeta& sample : batch.host.samples) {
     for (const datasets::Joint& from : sample.plan.joints) {
       const Point crop = transform(sample.image_to_crop, from.image);
       *joint++ = static_cast<float>(crop.x);
@@ -46,11 +44,11 @@ draw::DebugBatch debug_batch(const datasets::Batch& batch, const Tensor& output,
       *seen++ = from.visible;
     }
   }
-  return {.input = batch.input,
+  return {.input = batch.input.to(kCpu),
           .joints_crop = joints,
           .visible = visible,
-          .target = batch.target,
-          .output = output,
+          .target = batch.target.to(kCpu),
+          .output = output.to(kCpu),
           .is_rgb = config.data.color == "rgb"};
 }
 
@@ -63,10 +61,11 @@ class Trainer {
   void begin();
   [[nodiscard]] std::vector<std::string> begin_weights();
   void train_epoch();
+  void train_batches(std::int64_t num_batches);
   void train_step(const DeviceBatch& batch, BatchFeed& feed, StepReport& report);
   void record(const TrainStep::Result& result, const DeviceBatch& batch, StepReport& report);
   void check_loss(double loss) const;
-  void draw_batch(const datasets::Batch& batch, const Tensor& output) const;
+  void draw_batch(const DeviceBatch& batch, const Tensor& output) const;
   void validate();
   void save_last();
   [[nodiscard]] bool stopped() const { return signal_.received() != 0; }
@@ -172,7 +171,15 @@ void Trainer::train_epoch() {
   const std::int64_t num_batches = train_set_.num_batches(config_.train.batch_size);
   if (state_.batch >= num_batches) return;  // stopped between the last step and the validation
   const TimeReport time;
-  BatchFeed feed(train_set_, train_order(config_, state_.epoch, state_.batch), options_.device);
+  train_batches(num_batches);
+  fmt::print(stderr, "epoch {}: {}\n", state_.epoch, time.line());
+  print_cache_problem(train_set_);
+  reporter_.event("time", {{"epoch", state_.epoch}, {"seconds", time.json()}});
+}
+
+void Trainer::train_batches(std::int64_t num_batches) {
+  BatchFeed feed(train_set_, train_order(config_, options_.device, state_.epoch, state_.batch),
+                 options_.device);
   while (state_.batch < num_batches && !stopped()) {
     const auto start = Clock::now();
     const DeviceBatch batch = feed.next();
@@ -188,9 +195,6 @@ void Trainer::train_epoch() {
     const int every = config_.train.save_every;
     if (every > 0 && state_.step % every == 0) save_last();
   }
-  fmt::print(stderr, "epoch {}: {}\n", state_.epoch, time.line());
-  print_cache_problem(train_set_);
-  reporter_.event("time", {{"epoch", state_.epoch}, {"seconds", time.json()}});
 }
 
 void Trainer::train_step(const DeviceBatch& batch, BatchFeed& feed, StepReport& report) {
@@ -224,7 +228,7 @@ void Trainer::record(const TrainStep::Result& result, const DeviceBatch& batch,
   state_.averages.loss.add(result.loss, static_cast<double>(report.num_images));
   state_.averages.accuracy.add(result.accuracy.average, result.accuracy.num_keypoints);
   const int every = config_.train.debug_every;
-  if (every > 0 && state_.step % every == 0) draw_batch(batch.host, step_.output().to(kCpu));
+  if (every > 0 && state_.step % every == 0) draw_batch(batch, step_.output());
 }
 
 std::string Trainer::remedy() const {
@@ -243,7 +247,7 @@ void Trainer::check_loss(double loss) const {
       loss, state_.step, state_.epoch, state_.batch, remedy());
 }
 
-void Trainer::draw_batch(const datasets::Batch& batch, const Tensor& output) const {
+void Trainer::draw_batch(const DeviceBatch& batch, const Tensor& output) const {
   const fs::path folder = options_.out / "debug";
   prepare_output_folder(folder);
   write_output([&] {

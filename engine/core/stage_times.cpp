@@ -1,6 +1,7 @@
 #include "engine/core/stage_times.h"
 
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 
 namespace akimbo {
@@ -10,7 +11,7 @@ namespace {
 struct Counters {
   std::array<std::atomic<std::int64_t>, kNumStages> nanoseconds{};
 };
-Counters g_foreground, g_background;
+Counters g_foreground, g_background, g_device;
 
 thread_local StageTimer* t_timer = nullptr;
 thread_local bool t_background = false;
@@ -25,7 +26,14 @@ std::array<double, kNumStages> seconds_of(const Counters& counters) {
 
 }  // namespace
 
-StageSeconds stage_seconds() { return {seconds_of(g_foreground), seconds_of(g_background)}; }
+StageSeconds stage_seconds() {
+  return {seconds_of(g_foreground), seconds_of(g_background), seconds_of(g_device)};
+}
+
+void add_device_seconds(Stage stage, double seconds) {
+  g_device.nanoseconds[static_cast<std::size_t>(stage)] +=
+      static_cast<std::int64_t>(std::llround(1e9 * seconds));
+}
 
 StageTimer::StageTimer(Stage stage) : stage_(stage), begin_(Clock::now()), outer_(t_timer) {
   t_timer = this;

@@ -8,15 +8,17 @@
 
 namespace akimbo {
 
-// decode: reading and decoding pictures; crop: warping and normalising; target: heatmaps to learn;
-// wait: for a batch that data threads have not finished. The network's time on a GPU ends with the
-// launch; what remains is waited for by the stage behind it.
-enum class Stage { decode, crop, target, wait, network, postprocess, output };
-inline constexpr std::size_t kNumStages = 7;
+// decode: reading and decoding pictures; pack: copying what a GPU cuts crops from; upload: to the
+// GPU; crop: warping and normalising; target: heatmaps to learn; wait: for a batch that data
+// threads have not finished. The network's time on a GPU ends with the launch; what remains is
+// waited for by the stage behind it.
+enum class Stage { decode, pack, upload, crop, target, wait, network, postprocess, output };
+inline constexpr std::size_t kNumStages = 9;
 
 struct StageSeconds {
   std::array<double, kNumStages> foreground{};  // by threads that a run's time is made of
   std::array<double, kNumStages> background{};  // by data threads beside them
+  std::array<double, kNumStages> device{};      // by a GPU beside both (device_timer.h)
 };
 
 // Since the process began.
@@ -37,6 +39,9 @@ class StageTimer {
   Clock::duration inner_{};  // of timers within
   StageTimer* outer_;
 };
+
+// Time that a GPU spent on a stage.
+void add_device_seconds(Stage stage, double seconds);
 
 // This thread's stages count as background from now on.
 void mark_background_thread();

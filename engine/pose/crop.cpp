@@ -10,7 +10,7 @@
 namespace akimbo {
 namespace {
 
-kernels::WarpParams params_of(const Affine& affine, WarpMode mode, bool mirror) {
+kernels::WarpParams warp_params(const Affine& affine, WarpMode mode, bool mirror) {
   return {.matrix = affine,
           .rule = mode == WarpMode::opencv ? kernels::WarpRule::exact : kernels::WarpRule::fast,
           .mirror = mirror};
@@ -58,7 +58,7 @@ Image warp_affine(const Image& image, const Affine& image_to_crop, Size2 output,
   const kernels::View y{result.pixels.data(), DType::u8,
                         Shape{output.height, output.width, image.channels}};
   AKIMBO_KERNEL(kCpu, warp_forward)
-  (exec_of(kCpu), view_of_image(image), params_of(image_to_crop, mode, mirror), y);
+  (exec_of(kCpu), view_of_image(image), warp_params(image_to_crop, mode, mirror), y);
   return result;
 }
 
@@ -84,21 +84,33 @@ std::size_t Cropper::slot_size() const {
   return static_cast<std::size_t>(options_.output.width) * options_.output.height * 3;
 }
 
-void Cropper::crop(const Image& image, const Affine& image_to_crop, bool mirror,
-                   std::span<float> slot) const {
-  check("crop", image, image_to_crop, options_.output);
-  if (image.channels != 3 || slot.size() != slot_size()) {
-    throw_error<ArgumentError>(
-        "[crop] a picture of {} channels into a slot of {} elements; wanted 3 channels and {}",
-        image.channels, slot.size(), slot_size());
+void Cropper::check(const Image& image, const Affine& image_to_crop) const {
+  akimbo::check("crop", image, image_to_crop, options_.output);
+  if (image.channels != 3) {
+    throw_error<ArgumentError>("[crop] the picture has {} channels; wanted 3", image.channels);
   }
-  kernels::CropParams params{.warp = params_of(image_to_crop, options_.mode, mirror),
-                             .table = table_.data(),
+}
+
+kernels::CropParams Cropper::params(const Affine& image_to_crop, bool mirror,
+                                    const float* table) const {
+  kernels::CropParams params{.warp = warp_params(image_to_crop, options_.mode, mirror),
+                             .table = table,
                              .swap_red_blue = options_.order == ChannelOrder::bgr};
   for (std::size_t c = 0; c < 3; ++c) {
     params.scale[c] = 1.0f / (255.0f * options_.deviation[c]);
     params.shift[c] = -options_.mean[c] / options_.deviation[c];
   }
+  return params;
+}
+
+void Cropper::crop(const Image& image, const Affine& image_to_crop, bool mirror,
+                   std::span<float> slot) const {
+  check(image, image_to_crop);
+  if (slot.size() != slot_size()) {
+    throw_error<ArgumentError>("[crop] the slot has {} elements; wanted {}", slot.size(),
+                               slot_size());
+  }
+  const kernels::CropParams params = this->params(image_to_crop, mirror, table_.data());
   const kernels::View y{slot.data(), DType::f32,
                         Shape{options_.output.height, options_.output.width, 3}};
   AKIMBO_KERNEL(kCpu, crop_forward)(exec_of(kCpu), view_of_image(image), params, y);

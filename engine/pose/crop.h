@@ -12,6 +12,10 @@
 
 namespace akimbo {
 
+namespace kernels {
+struct CropParams;
+}
+
 // opencv: bit-identical to the library that the published pipelines used. fast: a finer grid of
 // positions and no rounding to 8 bits in between; differs by a grey level or so.
 enum class WarpMode { opencv, fast };
@@ -46,13 +50,20 @@ class Cropper {
   // Writes one crop into `slot` [h, w, 3] (a row of the batch). `image` is RGB.
   void crop(const Image& image, const Affine& image_to_crop, bool mirror,
             std::span<float> slot) const;
+  // What crop() wants of its picture and matrix. Throws ArgumentError.
+  void check(const Image& image, const Affine& image_to_crop) const;
   [[nodiscard]] const CropOptions& options() const { return options_; }
   // Elements of a slot.
   [[nodiscard]] std::size_t slot_size() const;
+  // The normalised value of each 8-bit value, [3, 256] by channel of the output (mode opencv).
+  [[nodiscard]] std::span<const float> table() const { return table_; }
+  // The crop as kernels/warp.h has it; `table` is table() in the memory of the kernel's device.
+  [[nodiscard]] kernels::CropParams params(const Affine& image_to_crop, bool mirror,
+                                           const float* table) const;
 
  private:
   CropOptions options_;
-  std::vector<float> table_;  // [3, 256], the exact value of each 8-bit value
+  std::vector<float> table_;
 };
 
 // The map for a picture decoded at 1/denominator of its size: as `full`, which takes full-size

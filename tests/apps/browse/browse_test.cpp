@@ -59,7 +59,7 @@ TEST_F(Browse, IsWhatTheTrainerSees) {
   config.data.root = tiny_.data();
   const auto dataset = open_dataset(config, config.data.train,
                                     datasets::skeleton_by_name(config.skeleton), Use::train);
-  datasets::BatchLoader loader(dataset, train_order(config, 2, 0));
+  datasets::BatchLoader loader(dataset, train_order(config, kCpu, 2, 0));
   std::vector<std::string> wanted;
   while (wanted.size() < 5) {
     for (const datasets::SampleMeta& sample : loader.next().samples) {
