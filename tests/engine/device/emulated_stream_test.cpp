@@ -126,6 +126,25 @@ TEST_F(LazyStream, UploadsKeepOutOfEachOthersWay) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(read[i].to(kCpu).values<float>()[3], i + 1);
 }
 
+// Blocks of which only the front goes up, of other lengths each time.
+TEST_F(LazyStream, FrontsOfAnyLengthAreUploaded) {
+  Uploader uploader(kGpu);
+  std::vector<Tensor> read;
+  const std::vector<std::size_t> lengths = {10, 90, 1, 100, 40, 0, 77};
+  for (const std::size_t length : lengths) {
+    Tensor block = Tensor::empty_pinned({100}, DType::u8);
+    block.fill(static_cast<double>(length));
+    uploader.start({{block, length}});
+    const std::vector<Tensor> set = uploader.take();
+    ASSERT_GE(set[0].num_bytes(), length);
+    read.push_back(set[0].rows(0, static_cast<std::int64_t>(length)).clone());
+  }
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const Tensor back = read[i].to(kCpu);
+    for (const std::uint8_t value : back.values<std::uint8_t>()) EXPECT_EQ(value, lengths[i]);
+  }
+}
+
 TEST(EmulatedMemory, ChecksThatCopiesStayInsideTheDevicesMemory) {
   const cuda::Stream stream = cuda::create_stream(0);
   auto* memory = static_cast<std::byte*>(cuda::allocate(0, 16));
