@@ -31,15 +31,18 @@ void print_result(const selftest::Result& r, bool failures_only) {
 int run_selftest(const Arguments& args) {
   const Device device = parse_device(args.device);
   fmt::print("{} ({})\n", device.str(), describe_device(device));
-  const selftest::Summary summary = selftest::run(
-      device, {.small = args.small, .filter = args.filter, .on_result = [&](const auto& result) {
-                 print_result(result, args.failures_only);
-               }});
+  const selftest::Options options{
+      .small = args.small, .filter = args.filter, .on_result = [&](const auto& result) {
+        print_result(result, args.failures_only);
+      }};
+  const selftest::Summary summary = selftest::run(device, options);
   fmt::print("{} passed, {} failed\n", summary.num_passed, summary.num_failed);
   if (summary.num_passed + summary.num_failed == 0) {
     throw_error<ArgumentError>("[selftest] no operation has '{}' in its name; leave --only out",
                                args.filter);
   }
+  const std::string recorded = selftest::record(device, options, summary);
+  if (!recorded.empty()) fmt::print("{}\n", recorded);
   if (summary.num_failed == 0) return kExitDone;
   throw_error<CheckError>(
       "[selftest] {} of {} checks failed on {}: do not trust its results; update the driver and "

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <optional>
 
-#include "bench/layers.h"
 #include "bench/gpu/providers.h"
 #include "bench/gpu/run.h"
+#include "bench/layers.h"
 #include "engine/core/dispatch.h"
 #include "engine/core/error.h"
 #include "kernels/common/device_failure.h"
@@ -111,10 +111,25 @@ std::optional<Timing> time_cudnn(Run& run, std::vector<Operands>& sets) {
   return best;
 }
 
-void measure(Run& run, std::vector<Operands>& sets, Row& row) {
+// Both kinds of our kernels where there are two; wgmma stays on for the autotuner.
+void measure_own(Run& run, bool wgmma, std::vector<Operands>& sets, Row& row) {
   use_conv_provider(ConvProvider::own);
-  row.error = check(sets[0]);
-  row.own = time_pass(run, sets, apply);
+  if (!wgmma) {
+    row.error = check(sets[0]);
+    row.own = time_pass(run, sets, apply);
+    return;
+  }
+  for (const bool use : {false, true}) {
+    use_wgmma(use);
+    const double error = check(sets[0]);
+    if (!std::isnan(row.error) && !(error <= row.error)) row.error = error;
+    (use ? row.wgmma : row.mma) = time_pass(run, sets, apply);
+  }
+  row.own = row.wgmma->median_us <= row.mma->median_us ? *row.wgmma : *row.mma;
+}
+
+void measure(Run& run, bool wgmma, std::vector<Operands>& sets, Row& row) {
+  measure_own(run, wgmma, sets, row);
   row.vendor = time_cudnn(run, sets);
   use_conv_provider(ConvProvider::tuned);
   row.tuned = time_pass(run, sets, apply);
@@ -129,7 +144,7 @@ ConvLayer shrunk(ConvLayer l) {
   return l;
 }
 
-void run_layer(Run& run, const std::string& section, const ConvLayer& full) {
+void run_layer(Run& run, bool wgmma, const std::string& section, const ConvLayer& full) {
   const ConvLayer layer = run.settings.quick ? shrunk(full) : full;
   const std::int64_t batch = run.settings.quick ? 1 : run.settings.batch;
   const DType dtype = DType::bf16;
@@ -151,7 +166,7 @@ void run_layer(Run& run, const std::string& section, const ConvLayer& full) {
       for (Operands& o : sets) o.pass = pass;
       r.flops = layer.flops() * static_cast<double>(batch);
       r.bytes = bytes_of(sets[0].x) + bytes_of(sets[0].y) + bytes_of(sets[0].w);
-      measure(run, sets, r);
+      measure(run, wgmma, sets, r);
     });
   }
 }
@@ -159,12 +174,14 @@ void run_layer(Run& run, const std::string& section, const ConvLayer& full) {
 }  // namespace
 
 void run_conv_layers(Run& run) {
+  const KeepWgmmaSetting kept;
+  const bool wgmma = has_wgmma(run.device);
   const auto each = [&](const std::string& network, std::span<const ConvLayer> layers) {
     const std::string section =
         network + " layers, batch " + std::to_string(run.settings.quick ? 1 : run.settings.batch);
     for (std::size_t i = 0; i < layers.size(); ++i) {
       if (run.settings.quick && i % 6 != 0 && !layers[i].transposed) continue;
-      run_layer(run, section, layers[i]);
+      run_layer(run, wgmma, section, layers[i]);
     }
     run.report.print(section);
   };

@@ -4,6 +4,7 @@
 
 #include "engine/core/dispatch.h"
 #include "engine/core/error.h"
+#include "kernels/guarded.h"
 #if AKIMBO_CUDA
 #include "kernels/cuda/vendor/cudnn.h"
 #include "kernels/cuda/vendor/cudnn_conv.h"
@@ -14,6 +15,19 @@ namespace akimbo::bench {
 void use_conv_provider(ConvProvider provider) {
   setenv("AKIMBO_TUNE_CACHE", "", 0);
   setenv("AKIMBO_CONV", provider == ConvProvider::own ? "own" : "auto", 1);
+}
+
+bool has_wgmma(Device device) {
+  synchronize(device);  // makes it the current one
+  return !kernels::cuda::guarded_kernels().empty();
+}
+void use_wgmma(bool use) { setenv("AKIMBO_WGMMA", use ? "1" : "0", 1); }
+
+KeepWgmmaSetting::KeepWgmmaSetting() {
+  if (const char* before = std::getenv("AKIMBO_WGMMA")) before_ = before;
+}
+KeepWgmmaSetting::~KeepWgmmaSetting() {
+  before_ ? setenv("AKIMBO_WGMMA", before_->c_str(), 1) : unsetenv("AKIMBO_WGMMA");
 }
 
 #if AKIMBO_CUDA

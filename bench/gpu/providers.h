@@ -1,6 +1,7 @@
 // Who computes a convolution: our kernels, cuDNN, or the autotuner's choice among both.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,22 @@ namespace akimbo::bench {
 // first call and remembered by this process alone, unless AKIMBO_TUNE_CACHE names a file.
 enum class ConvProvider { own, tuned };
 void use_conv_provider(ConvProvider provider);
+
+// Whether the device has convolution kernels of two kinds, for every GPU and for sm_90a, and
+// AKIMBO_WGMMA does not rule the latter out; and which of them run from now on.
+[[nodiscard]] bool has_wgmma(Device device);
+void use_wgmma(bool use);
+// Sets AKIMBO_WGMMA back at its end.
+class KeepWgmmaSetting {
+ public:
+  KeepWgmmaSetting();
+  ~KeepWgmmaSetting();
+  KeepWgmmaSetting(const KeepWgmmaSetting&) = delete;
+  KeepWgmmaSetting& operator=(const KeepWgmmaSetting&) = delete;
+
+ private:
+  std::optional<std::string> before_;
+};
 
 // "" without cuDNN; then why.
 [[nodiscard]] std::string cudnn_version();

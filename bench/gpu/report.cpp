@@ -14,6 +14,10 @@ Json json_of(const Timing& t) {
       {"median_us", t.median_us}, {"low_us", t.low_us}, {"high_us", t.high_us}, {"calls", t.calls}};
 }
 
+std::string own_kernel(const Row& row) {
+  return row.wgmma && row.wgmma->median_us <= row.mma->median_us ? "wgmma" : "mma";
+}
+
 Json json_of(const Row& row, const Ceilings& ceilings) {
   Json json = {
       {"section", row.section}, {"name", row.name}, {"pass", row.pass}, {"dtype", row.dtype}};
@@ -21,6 +25,9 @@ Json json_of(const Row& row, const Ceilings& ceilings) {
   if (row.error >= 0) json["relative_error"] = row.error;
   if (row.own.calls == 0) return json;
   json["own"] = json_of(row.own);
+  if (row.mma) json["mma"] = json_of(*row.mma);
+  if (row.wgmma) json["wgmma"] = json_of(*row.wgmma);
+  if (row.wgmma) json["own_kernel"] = own_kernel(row);
   if (row.vendor) {
     json["vendor"] = json_of(*row.vendor);
     json["vendor_over_own"] = row.vendor->median_us / row.own.median_us;
@@ -61,11 +68,12 @@ void print_row(const Row& row, const Ceilings& ceilings) {
   } else if (row.bytes > 0) {
     rate = number(row.bytes / us * 1e-3, "GB/s");
   }
-  fmt::print("  {:<46} {:>5} {:>11.2f} us [{:>9.2f}, {:>9.2f}] {:>13} {:>7} {:>9} {:>9}{}\n", label,
-             row.dtype, us, row.own.low_us, row.own.high_us, rate,
+  const std::string kernel = row.wgmma ? "  " + own_kernel(row) : "";
+  fmt::print("  {:<46} {:>5} {:>11.2f} us [{:>9.2f}, {:>9.2f}] {:>13} {:>7} {:>9} {:>9}{}{}\n",
+             label, row.dtype, us, row.own.low_us, row.own.high_us, rate,
              floor > 0 ? fmt::format("{:.2f}", floor / us) : "-",
              row.vendor ? fmt::format("{:.2f}x", row.vendor->median_us / us) : "-",
-             row.tuned ? fmt::format("{:.2f} us", row.tuned->median_us) : "-",
+             row.tuned ? fmt::format("{:.2f} us", row.tuned->median_us) : "-", kernel,
              row.note.empty() ? "" : "  " + row.note);
 }
 

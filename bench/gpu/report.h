@@ -21,6 +21,8 @@ struct Row {
   std::string name, pass, dtype;
   Timing own;
   std::optional<Timing> vendor, tuned;
+  // Where there are two kinds of our kernels: each; `own` is the faster.
+  std::optional<Timing> mma, wgmma;
   double flops = 0, bytes = 0;  // that the work cannot do without
   double error = -1;            // relative, against the CPU; negative: not checked
   double images = 0;            // of whole networks: per call

@@ -8,6 +8,7 @@
 #include "engine/autograd/node.h"
 #include "engine/core/random.h"
 #include "engine/selftest/case.h"
+#include "kernels/guarded.h"
 
 namespace akimbo::selftest {
 namespace {
@@ -46,6 +47,7 @@ struct Setting {
   Device device;
   DType dtype;
   bool tf32 = false;
+  std::string kernel;  // a guarded one that is to compute products
   [[nodiscard]] bool half() const { return dtype == DType::bf16 || dtype == DType::f16; }
   [[nodiscard]] Grid grid() const { return half() ? Grid::coarse : Grid::f32; }
   [[nodiscard]] std::string name() const { return tf32 ? "tf32" : std::string(dtype_name(dtype)); }
@@ -122,9 +124,17 @@ double tolerance_of(const Case& c, const Setting& setting) {
          (setting.tf32 ? 0x1p-9 : 0);
 }
 
+class ForcedKernel {
+ public:
+  explicit ForcedKernel(const std::string& name) { kernels::cuda::force_guarded_kernel(name); }
+  ~ForcedKernel() { kernels::cuda::force_guarded_kernel(""); }
+  ForcedKernel(const ForcedKernel&) = delete;
+  ForcedKernel& operator=(const ForcedKernel&) = delete;
+};
+
 // Works `expected` out if that was not done yet.
 Result compare(const Case& c, const Setting& setting, Values& expected) {
-  Result result{.op = c.name,
+  Result result{.op = setting.kernel.empty() ? c.name : c.name + ", " + setting.kernel,
                 .dtype = setting.name(),
                 .worst = "",
                 .error = 0,
@@ -133,6 +143,7 @@ Result compare(const Case& c, const Setting& setting, Values& expected) {
   try {
     if (expected.empty()) expected = evaluate(c, {kCpu, DType::f64}, setting.grid());
     set_compute_mode({.deterministic = true, .tf32 = setting.tf32});
+    const ForcedKernel forced(setting.kernel);
     const Values actual = evaluate(c, setting, setting.grid());
     if (actual.size() != expected.size()) result.failure = "a gradient is missing";
     for (std::size_t i = 0; i < std::min(actual.size(), expected.size()); ++i) {
@@ -147,6 +158,12 @@ Result compare(const Case& c, const Setting& setting, Values& expected) {
   return result;
 }
 
+std::vector<std::string> guarded_kernels_of(Device device) {
+  if (device.is_cpu()) return {};
+  synchronize(device);  // makes it the current one
+  return kernels::cuda::guarded_kernels();
+}
+
 std::vector<Setting> settings_of(const Case& c, Device device) {
   if (device.is_cpu()) return {{device, DType::f32}};
   std::vector<Setting> settings = {{device, DType::f32}};
@@ -154,6 +171,11 @@ std::vector<Setting> settings_of(const Case& c, Device device) {
   if (c.halves) settings.push_back({device, DType::bf16});
   if (c.halves) settings.push_back({device, DType::f16});
   settings.push_back({device, DType::f64});
+  if (!c.products || !c.halves) return settings;
+  for (const std::string& kernel : guarded_kernels_of(device)) {
+    settings.push_back({device, DType::bf16, false, kernel});
+    settings.push_back({device, DType::f16, false, kernel});
+  }
   return settings;
 }
 
@@ -178,6 +200,18 @@ Summary run_cases(const std::vector<Case>& cases, Device device, const Options& 
   }
   set_compute_mode(before);
   return summary;
+}
+
+std::string record(Device device, const Options& options, const Summary& summary) {
+  const bool whole = !options.small && options.filter.empty();
+  if (!whole || guarded_kernels_of(device).empty()) return "";
+  const bool passed = summary.num_failed == 0;
+  const std::string file = kernels::cuda::record_guarded_kernels(passed);
+  if (!passed) return "the kernels for sm_90a stay unused";
+  return file.empty()
+             ? "the kernels for sm_90a passed, but that could not be written down, and they "
+               "stay unused; AKIMBO_WGMMA=1 uses them"
+             : "the kernels for sm_90a are used from now on, as " + file + " says";
 }
 
 Summary run(Device device, const Options& options) {

@@ -36,4 +36,9 @@ struct Summary {
 // compared; on a GPU f32, tf32, bf16, f16 and f64.
 Summary run(Device device, const Options& options);
 
+// A GPU uses some kernels by itself only after all of this passed on it (kernels/guarded.h): writes
+// down whether it did. What came of it, in a line; "" where there are no such kernels, or only a
+// part of the self-test was run.
+std::string record(Device device, const Options& options, const Summary& summary);
+
 }  // namespace akimbo::selftest

@@ -1,9 +1,6 @@
 #include "kernels/cuda/tuner.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
@@ -11,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/common/device_failure.h"
+#include "kernels/cuda/cache_file.h"
 
 namespace akimbo::kernels::cuda {
 namespace {
@@ -19,24 +17,9 @@ namespace fs = std::filesystem;
 
 constexpr int kFileVersion = 1;
 
-// Letters and digits of a device's name, the rest as '_'.
-std::string file_name_of(const std::string& device) {
-  std::string name = "conv_";
-  for (const char c : device) {
-    name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-  }
-  return name + ".json";
-}
-
-fs::path cache_file(int device) {
+fs::path file_of_choices(int device) {
   if (const char* file = std::getenv("AKIMBO_TUNE_CACHE")) return file;
-  const std::string name = file_name_of(device_properties(device).name);
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
-    return fs::path(cache) / "akimbo" / name;
-  }
-  const char* home = std::getenv("HOME");
-  return home != nullptr && *home != '\0' ? fs::path(home) / ".cache" / "akimbo" / name
-                                          : fs::path();
+  return cache_file("conv", device);
 }
 
 class Timer {
@@ -89,7 +72,7 @@ Tuner& Tuner::of_device(int device) {
   static std::map<int, std::unique_ptr<Tuner>> tuners;
   const std::lock_guard lock(mutex);
   std::unique_ptr<Tuner>& tuner = tuners[device];
-  if (!tuner) tuner = std::make_unique<Tuner>(cache_file(device));
+  if (!tuner) tuner = std::make_unique<Tuner>(file_of_choices(device));
   return *tuner;
 }
 
@@ -145,8 +128,8 @@ std::map<std::string, Tuner::Choice> Tuner::read() const {
   return choices;
 }
 
-// Beside what other programs wrote meanwhile; through a temporary file, so that a reader never sees
-// half of it. Where the folder cannot be written to, choices last for this program only.
+// Beside what other programs wrote meanwhile. Where the folder cannot be written to, choices last
+// for this program only.
 void Tuner::write() {
   if (file_.empty()) return;
   std::map<std::string, Choice> all = read();
@@ -155,20 +138,8 @@ void Tuner::write() {
   for (const auto& [key, choice] : all) {
     entries[key] = {{"name", choice.name}, {"ms", choice.ms}};
   }
-  std::error_code ignored;
-  if (file_.has_parent_path()) fs::create_directories(file_.parent_path(), ignored);
-  const fs::path temporary = file_.string() + "." + std::to_string(getpid()) + ".tmp";
-  {
-    std::ofstream out(temporary);
-    out << nlohmann::json{{"version", kFileVersion}, {"choices", entries}}.dump(1) << '\n';
-    if (!out.flush()) {
-      out.close();
-      fs::remove(temporary, ignored);
-      return;
-    }
-  }
-  fs::rename(temporary, file_, ignored);
-  if (ignored) fs::remove(temporary, ignored);
+  replace_file(file_,
+               nlohmann::json{{"version", kFileVersion}, {"choices", entries}}.dump(1) + "\n");
 }
 
 }  // namespace akimbo::kernels::cuda

@@ -133,7 +133,7 @@ constexpr TextMutant kTextMutants[] = {
     {"elementwise.cu", "elementwise.cu", "first + N <= count", "first < count",
      "Conformance/Elementwise"},
     {"reduce.cu", "reduce.cu", "m < length", "m < length - 1", "Conformance/Reduce"},
-    {"conv/conv_gather_f32.cu", "conv/conv_gather_kernel.cuh", "m0 + row < phase.pixels",
+    {"conv/conv_gather_f32.cu", "conv/conv_gather_tile.cuh", "m0 + row < phase.pixels",
      "m0 + row + 1 < phase.pixels", "Conformance/Conv"},
     {"conv/conv_gather_f32.cu", "conv/conv_loaders.cuh", "(p_.cols.source_extent)",
      "(p_.cols.source_extent + 1)", "Conformance/Conv"},

@@ -1,6 +1,7 @@
 // The device runtime of a program that was built without CUDA: there is no device, and the reason
 // is said. Nothing else here can be reached.
 #include "kernels/device_runtime.h"
+#include "kernels/guarded.h"
 
 namespace akimbo::kernels::cuda {
 namespace {
@@ -36,6 +37,10 @@ void record_event(Event, Stream) { fail(); }
 void wait_event(Stream, Event) { fail(); }
 void synchronize_event(Event) { fail(); }
 double elapsed_ms(Event, Event) { fail(); }
+
+std::vector<std::string> guarded_kernels() { return {}; }
+void force_guarded_kernel(const std::string&) {}
+std::string record_guarded_kernels(bool) { return ""; }
 
 void copy_to_device(void*, const void*, std::size_t, Stream) { fail(); }
 void copy_to_host(void*, const void*, std::size_t, Stream) { fail(); }

@@ -7,6 +7,8 @@
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/conv/conv_finish.cuh"
 #include "kernels/cuda/conv/conv_gather_products.h"
+#include "kernels/cuda/conv/conv_wgmma.h"
+#include "kernels/cuda/conv/conv_wgmma_products.h"
 
 namespace akimbo::kernels::cuda {
 namespace {
@@ -38,6 +40,18 @@ void add_splits(const Exec& exec, const device::GatherArguments& a, std::int64_t
                  static_cast<T*>(a.result.y));
 }
 
+// What runs where wgmma does not.
+GatherTile mma_tile_of(GatherTile tile) {
+  switch (tile) {
+    case GatherTile::wgmma_m128n256:
+    case GatherTile::wgmma_m128n128: return GatherTile::m128n128;
+    case GatherTile::wgmma_m256n64: return GatherTile::m256n64;
+    case GatherTile::wgmma_m128n64: return GatherTile::m128n64;
+    case GatherTile::wgmma_m128n32: return GatherTile::m128n32;
+    default: return tile;
+  }
+}
+
 GatherLauncher* launcher_of(Product product) {
   switch (product) {
     case Product::f32: return launch_gather_f32;
@@ -48,11 +62,20 @@ GatherLauncher* launcher_of(Product product) {
   return nullptr;
 }
 
+WgmmaGatherLauncher* wgmma_launcher_of(Product product) {
+  return product == Product::bf16 ? launch_wgmma_gather_bf16 : launch_wgmma_gather_f16;
+}
+
 // Whether every row that the loaders read in pieces of 16 bytes starts at a multiple of 16 bytes.
 bool pieces_are_aligned(const GatherProblem& p, std::int64_t element_bytes) {
   const std::int64_t row = p.filter_order == Order::k_contiguous ? p.channels : p.outputs;
   return device::is_aligned(p.source, p.channels * element_bytes) &&
          device::is_aligned(p.filter, row * element_bytes);
+}
+
+// Whether outputs of `row_bytes` per pixel are written, and the residual read, in such pieces.
+bool rows_are_aligned(const GatherResult& result, std::int64_t row_bytes) {
+  return device::is_aligned(result.y, row_bytes) && device::is_aligned(result.residual);
 }
 
 // Numbers the tiles through all phases; returns how many there are along m.
@@ -69,6 +92,11 @@ std::int64_t number_tiles(GatherProblem& p, int tile_m) {
 
 void run_gather(const Exec& exec, Product product, const GatherProblem& problem,
                 const GatherResult& result, const GatherChoice& choice) {
+  const GatherChoice without_wgmma{mma_tile_of(choice.tile), choice.splits};
+  const bool wgmma = is_wgmma(choice.tile);
+  if (wgmma && !(wgmma_takes(product, problem) && rows_are_aligned(result, problem.outputs * 2))) {
+    return run_gather(exec, product, problem, result, without_wgmma);
+  }
   const std::int64_t channels = std::int64_t{problem.groups} * problem.outputs;
   const std::int64_t numel =
       std::int64_t{problem.images} * problem.rows.out_extent * problem.cols.out_extent * channels;
@@ -80,8 +108,7 @@ void run_gather(const Exec& exec, Product product, const GatherProblem& problem,
   device::GatherArguments a{.problem = problem, .result = result, .splits = choice.splits};
   const std::int64_t tiles_m = number_tiles(a.problem, tile.m);
   a.tiles_n = static_cast<int>(device::blocks_for(problem.outputs, tile.n));
-  a.aligned =
-      device::is_aligned(result.y, problem.outputs * bytes) && device::is_aligned(result.residual);
+  a.aligned = rows_are_aligned(result, problem.outputs * bytes);
   std::optional<Scratch<float>> partial, tile_sums;
   if (a.splits > 1) {
     partial.emplace(exec, static_cast<std::size_t>(a.splits * numel));
@@ -90,7 +117,11 @@ void run_gather(const Exec& exec, Product product, const GatherProblem& problem,
     tile_sums.emplace(exec, static_cast<std::size_t>(tiles_m * 2 * channels));
     a.tile_sums = tile_sums->data();
   }
-  launcher_of(product)(exec, a, choice.tile, tiles_m * a.tiles_n, elements);
+  if (!wgmma) {
+    launcher_of(product)(exec, a, choice.tile, tiles_m * a.tiles_n, elements);
+  } else if (!wgmma_launcher_of(product)(exec, a, choice.tile, tiles_m * a.tiles_n)) {
+    return run_gather(exec, product, problem, result, without_wgmma);
+  }
 
   if (a.splits > 1) {
     if (product == Product::bf16) {

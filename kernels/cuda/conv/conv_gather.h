@@ -70,7 +70,19 @@ struct GatherResult {
 // What multiplies: plain f32, or tensor cores on the type that the name says.
 enum class Product { f32, tf32, bf16, f16 };
 
-enum class GatherTile { m256n64, m128n128, m128n64, m128n32, m64n64 };
+// wgmma_: for sm_90a (conv_wgmma.h); the others run on every device.
+enum class GatherTile {
+  m256n64,
+  m128n128,
+  m128n64,
+  m128n32,
+  m64n64,
+  wgmma_m128n256,
+  wgmma_m128n128,
+  wgmma_m256n64,
+  wgmma_m128n64,
+  wgmma_m128n32,
+};
 struct TileExtents {
   int m = 0, n = 0;
 };
@@ -109,11 +121,13 @@ struct PlaneParams {
 // Tiles that are built for a product, and the rule that picks tile and splits by the problem's
 // size.
 [[nodiscard]] std::vector<GatherTile> gather_tiles(Product product);
+[[nodiscard]] std::vector<GatherTile> wgmma_gather_tiles();  // bf16 and f16
 [[nodiscard]] GatherChoice choose_gather(Product product, const GatherProblem& problem);
-// Every choice worth timing.
+// Every choice worth timing; with wgmma where it is on and takes the problem.
 [[nodiscard]] std::vector<GatherChoice> gather_candidates(Product product,
                                                           const GatherProblem& problem);
 
+// A wgmma tile of a problem that is not taken runs as the nearest of the others.
 void run_gather(const Exec& exec, Product product, const GatherProblem& problem,
                 const GatherResult& result, const GatherChoice& choice);
 

@@ -54,8 +54,7 @@ void launch_16_bit(const Exec& exec, const device::GatherArguments& a, GatherTil
       return launch_tile<TensorCoreMath<T, 128, 64, 32, 2, 2>, 4>(exec, a, tiles);
     case GatherTile::m128n32:
       return launch_tile<TensorCoreMath<T, 128, 32, 32, 4, 1>, 4>(exec, a, tiles);
-    case GatherTile::m64n64:
-      return launch_tile<TensorCoreMath<T, 64, 64, 32, 2, 2>, 4>(exec, a, tiles);
+    default: return launch_tile<TensorCoreMath<T, 64, 64, 32, 2, 2>, 4>(exec, a, tiles);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "kernels/cuda/conv/conv_gather.h"
+#include "kernels/cuda/conv/conv_wgmma.h"
 #include "kernels/cuda/fastest.h"
 
 namespace akimbo::kernels::cuda {
@@ -156,9 +157,14 @@ GatherProblem make_product(Order b_order, ConstView a, ConstView b) {
 
 TileExtents extents_of(GatherTile tile) {
   switch (tile) {
+    case GatherTile::wgmma_m128n256: return {128, 256};
+    case GatherTile::wgmma_m256n64:
     case GatherTile::m256n64: return {256, 64};
+    case GatherTile::wgmma_m128n128:
     case GatherTile::m128n128: return {128, 128};
+    case GatherTile::wgmma_m128n64:
     case GatherTile::m128n64: return {128, 64};
+    case GatherTile::wgmma_m128n32:
     case GatherTile::m128n32: return {128, 32};
     case GatherTile::m64n64: return {64, 64};
   }
@@ -179,6 +185,11 @@ std::vector<GatherTile> gather_tiles(Product product) {
     case Product::f16: return {m128n128, m256n64, m128n64, m128n32, m64n64};
   }
   return {};
+}
+
+std::vector<GatherTile> wgmma_gather_tiles() {
+  using enum GatherTile;
+  return {wgmma_m128n256, wgmma_m128n128, wgmma_m256n64, wgmma_m128n64, wgmma_m128n32};
 }
 
 namespace {
@@ -228,8 +239,12 @@ double estimated_time(const GatherProblem& p, TileExtents t, std::int64_t splits
 }  // namespace
 
 std::vector<GatherChoice> gather_candidates(Product product, const GatherProblem& problem) {
+  std::vector<GatherTile> tiles = gather_tiles(product);
+  if (wgmma_is_on() && wgmma_takes(product, problem)) {
+    for (const GatherTile tile : wgmma_gather_tiles()) tiles.push_back(tile);
+  }
   std::vector<GatherChoice> candidates;
-  for (const GatherTile tile : gather_tiles(product)) {
+  for (const GatherTile tile : tiles) {
     const std::int64_t slices = volume_of(problem, extents_of(tile)).slices;
     for (const int splits : {1, 2, 3, 4, 6, 8, 12, 16}) {
       if (splits > 1 && slices < splits * kMinSplitSlices) break;
@@ -241,7 +256,9 @@ std::vector<GatherChoice> gather_candidates(Product product, const GatherProblem
 
 GatherChoice choose_gather(Product product, const GatherProblem& problem) {
   return fastest(gather_candidates(product, problem), [&](const GatherChoice& choice) {
-    return estimated_time(problem, extents_of(choice.tile), choice.splits);
+    const double time = estimated_time(problem, extents_of(choice.tile), choice.splits);
+    return is_wgmma(choice.tile) ? time * wgmma_time_factor(problem.channels, slice_terms(problem))
+                                 : time;
   });
 }
 

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "kernels/cuda/conv/conv_wgmma.h"
 #include "kernels/cuda/provider.h"
 #include "kernels/cuda/tuner.h"
 #include "kernels/cuda/vendor/cudnn.h"
@@ -28,6 +29,7 @@ struct GatherProvider {
   static std::vector<Choice> choices(const Exec& exec, const Task& t) {
     return own_gather_candidates(exec, t);
   }
+  static std::optional<Choice> forced() { return forced_gather(); }
   static View output(const Task& t) { return t.y; }
   static void set_output(Task& t, void* pointer) { t.y.pointer = pointer; }
   static View sums(const Task& t) { return t.epilogue.channel_sums; }
@@ -45,6 +47,7 @@ struct WeightGradProvider {
   static std::vector<Choice> choices(const Exec& exec, const Task& t) {
     return own_weight_grad_candidates(exec, t);
   }
+  static std::optional<Choice> forced() { return forced_weight_grad(); }
   static View output(const Task& t) { return t.grad_w; }
   static void set_output(Task& t, void* pointer) { t.grad_w.pointer = pointer; }
   static View sums(const Task&) { return {}; }
@@ -54,7 +57,7 @@ struct WeightGradProvider {
 template <typename Choice>
 std::string name_of(const Choice& c) {
   const TileExtents t = extents_of(c.tile);
-  return "own " + std::to_string(t.m) + "x" + std::to_string(t.n) + "/" + std::to_string(c.splits);
+  return (is_wgmma(c.tile) ? "own wgmma " : "own ") + std::to_string(t.m) + "x" + std::to_string(t.n) + "/" + std::to_string(c.splits);
 }
 
 std::string vendor_name(int algorithm) {
@@ -126,6 +129,7 @@ void run_tuned(const Exec& exec, const typename P::Task& t) {
 
 template <typename P>
 void provide(const Exec& exec, const typename P::Task& t) {
+  if (const auto forced = P::forced()) return P::run_own(exec, t, forced);
   const ProviderMode mode = provider_mode();
   if (mode == ProviderMode::cudnn) {
     const std::vector<int> algorithms = vendor::cudnn_algorithms(exec, t);
@@ -141,6 +145,12 @@ std::string text_of(const Conv2dParams& p) {
          std::to_string(p.dilation) + " g" + std::to_string(p.groups);
 }
 
+// Where wgmma is on there is more to choose from: what was remembered without it is timed anew.
+std::string text_of_wgmma(DType dtype) {
+  const bool half = dtype == DType::bf16 || dtype == DType::f16;
+  return half && wgmma_is_on() ? " wgmma" : "";
+}
+
 }  // namespace
 
 std::string key_of(const Exec& exec, const GatherTask& t) {
@@ -151,14 +161,14 @@ std::string key_of(const Exec& exec, const GatherTask& t) {
          " " + t.y.shape.str() + text_of(t.params) + (e.scale ? " scale" : "") +
          (e.shift ? " shift" : "") + (e.residual ? " residual" : "") +
          (e.residual.pointer == t.y.pointer ? " in_place" : "") + (e.relu ? " relu" : "") +
-         (e.channel_sums ? " sums" : "");
+         (e.channel_sums ? " sums" : "") + text_of_wgmma(t.y.dtype);
 }
 
 std::string key_of(const Exec& exec, const WeightGradTask& t) {
   return std::string("weight ") + (t.order == WeightOrder::small_first ? "small " : "big ") +
          product_dtype(exec, t.small.dtype) + " " + t.small.shape.str() + " " + t.big.shape.str() +
          " " + std::string(dtype_name(t.grad_w.dtype)) + " " + t.grad_w.shape.str() +
-         text_of(t.params);
+         text_of(t.params) + text_of_wgmma(t.small.dtype);
 }
 
 void provide_gather(const Exec& exec, const GatherTask& t) { provide<GatherProvider>(exec, t); }

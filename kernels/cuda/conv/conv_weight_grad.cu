@@ -6,6 +6,8 @@
 
 #include "kernels/common/visit_dtype.h"
 #include "kernels/cuda/conv/conv_weight_grad_products.h"
+#include "kernels/cuda/conv/conv_wgmma.h"
+#include "kernels/cuda/conv/conv_wgmma_products.h"
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/fastest.h"
 
@@ -56,6 +58,26 @@ void add_parts(const Exec& exec, const device::WeightGradArguments& a,
                    conv_add_parts_kernel<T>, a.partial, a.splits, numel, extents,
                    result.shift.data<float>(), result.grad_w.data<T>());
   });
+}
+
+// What runs where wgmma does not.
+WeightGradTile mma_tile_of(WeightGradTile tile) {
+  switch (tile) {
+    case WeightGradTile::wgmma_m128n256:
+    case WeightGradTile::wgmma_m128n128: return WeightGradTile::m128n128;
+    case WeightGradTile::wgmma_m64n128: return WeightGradTile::m64n64;
+    default: return tile;
+  }
+}
+
+WgmmaWeightGradLauncher* wgmma_launcher_of(Product product) {
+  return product == Product::bf16 ? launch_wgmma_weight_grad_bf16 : launch_wgmma_weight_grad_f16;
+}
+
+// Whole boxes per tap.
+std::int64_t padded_channels(const WeightGradProblem& p) {
+  const int box = box_channels(p);
+  return device::blocks_for(p.big_channels, box) * box;
 }
 
 WeightGradLauncher* launcher_of(Product product) {
@@ -115,6 +137,9 @@ WeightGradProblem make_transposed_product(ConstView a, ConstView b) {
 
 TileExtents extents_of(WeightGradTile tile) {
   switch (tile) {
+    case WeightGradTile::wgmma_m128n256: return {128, 256};
+    case WeightGradTile::wgmma_m64n128: return {64, 128};
+    case WeightGradTile::wgmma_m128n128:
     case WeightGradTile::m128n128: return {128, 128};
     case WeightGradTile::m64n64: return {64, 64};
     case WeightGradTile::m32n128: return {32, 128};
@@ -128,9 +153,14 @@ std::vector<WeightGradTile> weight_grad_tiles(Product product) {
   return {m128n128, m64n64, m32n128};
 }
 
+std::vector<WeightGradTile> wgmma_weight_grad_tiles() {
+  using enum WeightGradTile;
+  return {wgmma_m128n256, wgmma_m128n128, wgmma_m64n128};
+}
+
 namespace {
 
-constexpr std::int64_t kMultiprocessors = 132, kSlicePixels = 32, kMinSplitSlices = 8;
+constexpr std::int64_t kMultiprocessors = 132, kRuleSlice = 32, kMinSplitSlices = 8;
 
 // As in the gather product: a multiprocessor works on its share of the blocks, at least two at a
 // time; parts are written and read once, in f32.
@@ -142,7 +172,7 @@ double estimated_time(const WeightGradProblem& p, TileExtents t, std::int64_t sp
   const std::int64_t rounds =
       std::max<std::int64_t>(2, device::blocks_for(tiles * splits, kMultiprocessors));
   const double slices =
-      static_cast<double>(device::blocks_for(device::blocks_for(p.pixels, kSlicePixels), splits)) +
+      static_cast<double>(device::blocks_for(device::blocks_for(p.pixels, kRuleSlice), splits)) +
       kStartSlices;
   const double area = static_cast<double>(t.m) * t.n;
   return static_cast<double>(rounds) * slice_cost(t) * slices +
@@ -153,9 +183,13 @@ double estimated_time(const WeightGradProblem& p, TileExtents t, std::int64_t sp
 
 std::vector<WeightGradChoice> weight_grad_candidates(Product product,
                                                      const WeightGradProblem& problem) {
+  std::vector<WeightGradTile> tiles = weight_grad_tiles(product);
+  if (wgmma_is_on() && wgmma_takes(product, problem)) {
+    for (const WeightGradTile tile : wgmma_weight_grad_tiles()) tiles.push_back(tile);
+  }
   std::vector<WeightGradChoice> candidates;
-  const std::int64_t slices = device::blocks_for(problem.pixels, kSlicePixels);
-  for (const WeightGradTile tile : weight_grad_tiles(product)) {
+  const std::int64_t slices = device::blocks_for(problem.pixels, kRuleSlice);
+  for (const WeightGradTile tile : tiles) {
     for (const int splits : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128}) {
       if (splits > 1 && slices < splits * kMinSplitSlices) break;
       candidates.push_back({tile, splits});
@@ -166,7 +200,10 @@ std::vector<WeightGradChoice> weight_grad_candidates(Product product,
 
 WeightGradChoice choose_weight_grad(Product product, const WeightGradProblem& problem) {
   return fastest(weight_grad_candidates(product, problem), [&](const WeightGradChoice& choice) {
-    return estimated_time(problem, extents_of(choice.tile), choice.splits);
+    const double time = estimated_time(problem, extents_of(choice.tile), choice.splits);
+    return is_wgmma(choice.tile)
+               ? time * wgmma_time_factor(problem.big_channels, box_channels(problem))
+               : time;
   });
 }
 
@@ -174,19 +211,28 @@ void run_weight_grad(const Exec& exec, Product product, const WeightGradProblem&
                      const WeightGradResult& result, const WeightGradChoice& choice) {
   const std::int64_t numel = result.grad_w.numel();
   if (numel == 0) return;
+  const WeightGradChoice without_wgmma{mma_tile_of(choice.tile), choice.splits};
+  const bool wgmma = is_wgmma(choice.tile);
+  if (wgmma && !wgmma_takes(product, problem)) {
+    return run_weight_grad(exec, product, problem, result, without_wgmma);
+  }
   const std::int64_t bytes = product == Product::f32 || product == Product::tf32 ? 4 : 2;
   const bool elements = !device::is_aligned(problem.small, problem.small_channels * bytes) ||
                         !device::is_aligned(problem.big, problem.big_channels * bytes);
   const TileExtents tile = extents_of(elements ? WeightGradTile::m64n64 : choice.tile);
-  const std::int64_t columns =
-      std::int64_t{problem.rows.taps} * problem.cols.taps * problem.big_channels;
+  const std::int64_t taps = std::int64_t{problem.rows.taps} * problem.cols.taps;
+  const std::int64_t columns = taps * (wgmma ? padded_channels(problem) : problem.big_channels);
 
   device::WeightGradArguments a{.problem = problem, .splits = choice.splits};
   a.tiles_n = static_cast<int>(device::blocks_for(columns, tile.n));
   const Scratch<float> partial(exec, static_cast<std::size_t>(a.splits * numel));
   a.partial = partial.data();
   const std::int64_t tiles = device::blocks_for(problem.small_channels, tile.m) * a.tiles_n;
-  launcher_of(product)(exec, a, choice.tile, tiles, elements);
+  if (!wgmma) {
+    launcher_of(product)(exec, a, choice.tile, tiles, elements);
+  } else if (!wgmma_launcher_of(product)(exec, a, choice.tile, tiles)) {
+    return run_weight_grad(exec, product, problem, result, without_wgmma);
+  }
   add_parts(exec, a, result);
 }
 

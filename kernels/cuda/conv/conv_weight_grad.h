@@ -41,7 +41,15 @@ struct WeightGradResult {
   ConstView shift;  // [taps * big channels], added to every row; only with small_first, one group
 };
 
-enum class WeightGradTile { m128n128, m64n64, m32n128 };
+// wgmma_: for sm_90a (conv_wgmma.h); the others run on every device.
+enum class WeightGradTile {
+  m128n128,
+  m64n64,
+  m32n128,
+  wgmma_m128n256,
+  wgmma_m128n128,
+  wgmma_m64n128,
+};
 struct WeightGradChoice {
   WeightGradTile tile = WeightGradTile::m64n64;
   int splits = 1;
@@ -57,10 +65,12 @@ struct WeightGradChoice {
 
 [[nodiscard]] TileExtents extents_of(WeightGradTile tile);
 [[nodiscard]] std::vector<WeightGradTile> weight_grad_tiles(Product product);
+[[nodiscard]] std::vector<WeightGradTile> wgmma_weight_grad_tiles();  // bf16 and f16
 [[nodiscard]] WeightGradChoice choose_weight_grad(Product product, const WeightGradProblem&);
 [[nodiscard]] std::vector<WeightGradChoice> weight_grad_candidates(Product product,
                                                                    const WeightGradProblem&);
 
+// As run_gather.
 void run_weight_grad(const Exec& exec, Product product, const WeightGradProblem& problem,
                      const WeightGradResult& result, const WeightGradChoice& choice);
 

@@ -2,10 +2,9 @@
 // big channels) over a run of pixels. Both operands lie with the summed index, the pixel, first.
 #pragma once
 
-#include <algorithm>
-
 #include "kernels/cuda/conv/conv_weight_grad_products.h"
 #include "kernels/cuda/gemm/gemm_loop.cuh"
+#include "kernels/cuda/gemm/gemm_split.cuh"
 
 namespace akimbo::kernels::device {
 
@@ -102,15 +101,13 @@ __global__ __launch_bounds__(
   const int tile_m = static_cast<int>(blockIdx.x) / a.tiles_n;
   const int m0 = tile_m * Math::kM, n0 = tile_n * Math::kN;
   const int group = static_cast<int>(blockIdx.y), split = static_cast<int>(blockIdx.z);
-  const int slices = (p.pixels + Math::kK - 1) / Math::kK;
-  const int per_split = (slices + a.splits - 1) / a.splits;
-  const int begin = std::min(slices, split * per_split), end = std::min(slices, begin + per_split);
+  const SplitRange slices((p.pixels + Math::kK - 1) / Math::kK, a.splits);
 
   const SmallLoader<T, typename Loop::TileA, Math::kThreads, kPiece> small(p, group, m0);
   const BigLoader<T, typename Loop::TileB, Math::kThreads, kPiece> big(p, group, n0);
   char* shared = dynamic_shared<char>();
   Math sums;
-  Loop::run(sums, small, big, begin, end, shared);
+  Loop::run(sums, small, big, slices.begin, slices.end, shared);
 
   float* staged = reinterpret_cast<float*>(shared);
   sums.store(staged, Loop::kSumPitch);

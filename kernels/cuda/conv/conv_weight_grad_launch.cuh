@@ -28,10 +28,9 @@ void launch_weight_grad_16_bit(const Exec& exec, const device::WeightGradArgumen
   switch (tile) {
     case WeightGradTile::m128n128:
       return launch_weight_tile<TensorCoreMath<T, 128, 128, 32, 2, 2>, 4>(exec, a, tiles);
-    case WeightGradTile::m64n64:
-      return launch_weight_tile<TensorCoreMath<T, 64, 64, 32, 2, 2>, 4>(exec, a, tiles);
     case WeightGradTile::m32n128:
       return launch_weight_tile<TensorCoreMath<T, 32, 128, 32, 1, 4>, 4>(exec, a, tiles);
+    default: return launch_weight_tile<TensorCoreMath<T, 64, 64, 32, 2, 2>, 4>(exec, a, tiles);
   }
 }
 

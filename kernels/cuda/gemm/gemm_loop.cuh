@@ -22,6 +22,9 @@ struct GemmLoop {
       kStages * kStageBytes > kSumBytes ? kStages* kStageBytes : kSumBytes;
   static_assert(TileA::kBytes % 128 == 0 && kStages >= 2);
 
+  // For those who write the sums: every thread of the block.
+  static __device__ __forceinline__ void sync() { sync_block(); }
+
   // sums += the slices [begin, end). A loader's copy(tile, slice) starts the copies of this
   // thread's part of a tile. `shared` has kSharedBytes and is free for other use on return.
   template <typename LoadA, typename LoadB>

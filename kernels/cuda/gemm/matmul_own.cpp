@@ -5,6 +5,7 @@
 
 #include "kernels/cuda/conv/conv_direct.h"
 #include "kernels/cuda/conv/conv_own.h"
+#include "kernels/cuda/conv/conv_wgmma.h"
 
 namespace akimbo::kernels::cuda {
 namespace {
@@ -24,12 +25,12 @@ void own_matmul(const Exec& exec, ConstView a, ConstView b, const MatmulParams& 
   } else if (params.transpose_a) {
     const WeightGradProblem problem = make_transposed_product(a, b);
     run_weight_grad(exec, *product, problem, {.grad_w = y, .shift = params.bias},
-                    choose_weight_grad(*product, problem));
+                    forced_weight_grad().value_or(choose_weight_grad(*product, problem)));
   } else {
     const GatherProblem problem =
         make_product(params.transpose_b ? Order::k_contiguous : Order::k_strided, a, b);
     run_gather(exec, *product, problem, {.y = y.pointer, .shift = params.bias.pointer},
-               choose_gather(*product, problem));
+               forced_gather().value_or(choose_gather(*product, problem)));
   }
 }
 

@@ -1,0 +1,11 @@
+// The gather product on sm_90a in f16.
+#include "kernels/cuda/conv/conv_wgmma_gather.cuh"
+
+namespace akimbo::kernels::cuda {
+
+bool launch_wgmma_gather_f16(const Exec& exec, const device::GatherArguments& a, GatherTile tile,
+                             std::int64_t tiles) {
+  return launch_wgmma_gather<Float16>(exec, Product::f16, a, tile, tiles);
+}
+
+}  // namespace akimbo::kernels::cuda
