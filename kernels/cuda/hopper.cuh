@@ -26,6 +26,7 @@
 //   matrix_descriptor(shared, layout)      where wgmma finds an operand
 //   wgmma_fence(), wgmma<T, N, order_a, order_b>(d, a, b, accumulate), wgmma_commit(),
 //   wgmma_wait<N>()                        by all 128 threads of a warpgroup: warps 4k to 4k + 3
+//   wgmma_result(d)                        after the wait, before d is touched
 //   accumulator_place(i)                   row and column of d[i] of this thread
 //   fence_async_shared()                   ordinary writes of shared memory before TMA or wgmma
 //   sync_threads(id, count)                barrier 1 to 15 of `count` threads, whole warps

@@ -139,6 +139,14 @@ __device__ __forceinline__ void wgmma_wait() {
   AKIMBO_HOPPER_ASM("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
 }
 
+// The compiler does not see that a wait writes d: without this it may copy or move registers of d in
+// front of the wait, and ptxas then waits after every single product.
+template <int N>
+__device__ __forceinline__ void wgmma_result(float (&d)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) asm volatile("" : "+f"(d[i])::"memory");
+}
+
 // The text of an instruction names every register of d. In sixteens: %n to %n+15, and the operands
 // that they stand for.
 #define AKIMBO_NAMES_0 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15"

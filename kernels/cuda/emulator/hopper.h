@@ -119,6 +119,8 @@ void wgmma_wait(const Where& where = Where::current()) {
   static_assert(N >= 0 && N <= 7);
   if (!emulator::is_mutated("wgmma_wait", where)) emulator::wait_products(N, where);
 }
+template <int N>
+void wgmma_result(float (&)[N]) {}
 template <typename T, int N, Order kOrderA, Order kOrderB>
 void wgmma(float (&d)[N / 2], std::uint64_t desc_a, std::uint64_t desc_b, bool accumulate,
            const Where& where = Where::current()) {

@@ -16,14 +16,6 @@
 
 namespace akimbo::kernels::device {
 
-// The compiler does not see that a wait writes the result of wgmma: without this it may move, or
-// copy, registers of the result before the wait, and then ptxas waits after every instruction.
-__device__ __forceinline__ void pin_register([[maybe_unused]] float& value) {
-#if !AKIMBO_EMULATED
-  asm volatile("" : "+f"(value)::"memory");
-#endif
-}
-
 // A tile of 16-bit elements as the copy engine writes it: rows of kSpan elements, which fill the
 // span of the swizzle (128 or 64 bytes). k_contiguous: kExtent rows of M (N), each kSpan = kK
 // elements of the sum, in one box. k_strided: a box per kSpan elements of M (N), with kK rows.
@@ -84,13 +76,10 @@ class WgmmaMath {
     wgmma_commit();
   }
 
-  // After the wait: before it the sums are not to be touched.
-  __device__ __forceinline__ void pin() {
+  __device__ __forceinline__ void wait() {
+    wgmma_wait<0>();
 #pragma unroll
-    for (int i = 0; i < kBlocks; ++i) {
-#pragma unroll
-      for (int e = 0; e < kWidth / 2; ++e) pin_register(sums_[i][e]);
-    }
+    for (int i = 0; i < kBlocks; ++i) wgmma_result(sums_[i]);
   }
 
   // Writes the sums to out [kM, pitch].
@@ -227,8 +216,7 @@ struct WgmmaLoop {
         parity ^= 1;
       }
     }
-    wgmma_wait<0>();
-    sums.pin();
+    sums.wait();
   }
 };
 

@@ -145,8 +145,7 @@ void check_weight_grad(Provider provider, const kernels::Exec& exec, WeightOrder
   }
 }
 
-// One past 128 pixels; 24 channels end within a slice of 32, 72 within one of 64; more slices than
-// the ring has stages.
+// One past 128 pixels; 24 channels end within a slice of 32, 72 within one of 64.
 const ConvCase kTiles = conv_case(1, 12, 12, 24, 72, 3, 3, {.padding = 1});
 
 TEST_P(ConvWgmma, EveryTileOfTheGather) {
@@ -166,6 +165,16 @@ TEST_P(ConvWgmma, EveryTileOfTheWeightGrad) {
   for (const WeightGradTile tile : wgmma_weight_grad_tiles()) choices.push_back({tile, 1});
   check_weight_grad(provider(), exec(), WeightOrder::small_first, kTiles, DType::bf16, choices);
   check_weight_grad(provider(), exec(), WeightOrder::big_first, kTiles, DType::f16, choices);
+}
+
+// Many more slices than the rings have stages: each is filled again and again.
+TEST_P(ConvWgmma, RingsTurnOver) {
+  const ConvCase taps = conv_case(1, 4, 3, 8, 8, 7, 7, {.padding = 3});
+  const ConvCase pixels = conv_case(3, 19, 21, 8, 8, 1, 1, {});
+  check_gather(provider(), exec(), Gather::forward, taps, DType::bf16,
+               {{GatherTile::wgmma_m128n32, 1}, {GatherTile::wgmma_m256n64, 1}});
+  check_weight_grad(provider(), exec(), WeightOrder::small_first, pixels, DType::f16,
+                    {{WeightGradTile::wgmma_m64n128, 1}, {WeightGradTile::wgmma_m128n128, 1}});
 }
 
 // Strides, padding, dilation, odd maps, images that end within a tile, channels of one piece and of
