@@ -4,10 +4,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include "engine/core/threads.h"
-#include "engine/pose/crop.h"
+#include "engine/pose/device_crop.h"
 
 namespace akimbo {
 namespace {
@@ -52,6 +53,23 @@ void crop(benchmark::State& state, WarpMode mode) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// What a GPU leaves of a crop to the CPU.
+void pack(benchmark::State& state) {
+  const Image image = make_picture();
+  std::vector<Affine> affines;
+  for (int i = 0; i < kNumCrops; ++i) affines.push_back(make_affine(i));
+  const Cropper cropper({});
+  auto packed = std::make_unique<PackedCrops>(cropper, kNumCrops);
+  std::int64_t next = 0;
+  for (auto _ : state) {
+    packed->pack(next, image, affines[static_cast<std::size_t>(next)], false);
+    if (++next < kNumCrops) continue;
+    next = 0;
+    packed = std::make_unique<PackedCrops>(cropper, kNumCrops);
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+
 void warp_only(benchmark::State& state) {
   set_num_threads(1);
   const Image image = make_picture();
@@ -65,6 +83,7 @@ void warp_only(benchmark::State& state) {
 // Rates are per second of processor time: the machine may be busy with other work.
 BENCHMARK_CAPTURE(crop, opencv, WarpMode::opencv);
 BENCHMARK_CAPTURE(crop, fast, WarpMode::fast);
+BENCHMARK(pack)->MinWarmUpTime(0.5);  // the block's first use is the system's to pay
 BENCHMARK(warp_only);
 
 // All crops in 8 bits, for the race to compare with its own before it times anything.

@@ -42,7 +42,8 @@ PersonSet make_set(const fs::path& folder) {
   return set;
 }
 
-void load(benchmark::State& state, WarpMode warp, std::int64_t cache_bytes, bool on_disk = false) {
+void load(benchmark::State& state, WarpMode warp, std::int64_t cache_bytes, bool on_disk = false,
+          bool packed = false) {
   const fs::path folder = fs::temp_directory_path() / "akimbo_loader_bench";
   PersonSet people = make_set(folder);
   const auto disk = std::make_shared<DiskCache>(folder / "cache", std::int64_t{1} << 30);
@@ -54,8 +55,9 @@ void load(benchmark::State& state, WarpMode warp, std::int64_t cache_bytes, bool
                                 .disk_cache = on_disk ? disk : nullptr});
   std::int64_t epoch = 0;
   for (auto _ : state) {
-    BatchLoader loader(dataset,
-                       {.batch_size = 32, .shuffle = true, .epoch = epoch++, .workers = 2});
+    BatchLoader loader(
+        dataset,
+        {.batch_size = 32, .shuffle = true, .epoch = epoch++, .workers = 2, .packed = packed});
     while (loader.has_next()) benchmark::DoNotOptimize(loader.next());
   }
   state.SetItemsProcessed(state.iterations() * dataset.size());
@@ -67,6 +69,11 @@ BENCHMARK_CAPTURE(load, fast_decoding, WarpMode::fast, 0)->MeasureProcessCPUTime
 BENCHMARK_CAPTURE(load, fast_from_disk_cache, WarpMode::fast, 0, true)->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(load, opencv_cached, WarpMode::opencv, 1 << 28)->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(load, fast_cached, WarpMode::fast, 1 << 28)->MeasureProcessCPUTime();
+
+// What is left to the CPU where a GPU cuts the crops and draws the targets.
+BENCHMARK_CAPTURE(load, packed_decoding, WarpMode::opencv, 0, false, true)->MeasureProcessCPUTime();
+BENCHMARK_CAPTURE(load, packed_cached, WarpMode::opencv, 1 << 28, false, true)
+    ->MeasureProcessCPUTime();
 
 }  // namespace
 }  // namespace akimbo::datasets

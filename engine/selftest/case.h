@@ -49,6 +49,7 @@ struct Case {
 [[nodiscard]] std::vector<Case> layout_cases(bool small);  // reductions, gathering, casts
 [[nodiscard]] std::vector<Case> layer_cases(bool small);   // convolution, norm, pooling, resizing
 [[nodiscard]] std::vector<Case> head_cases(bool small);    // softmax, heatmaps, losses
+[[nodiscard]] std::vector<Case> pose_cases(bool small);    // crops and targets
 [[nodiscard]] std::vector<Case> optim_cases(bool small);
 
 // What run() does with every list.

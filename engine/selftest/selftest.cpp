@@ -217,7 +217,7 @@ std::string record(Device device, const Options& options, const Summary& summary
 Summary run(Device device, const Options& options) {
   std::vector<Case> cases;
   for (auto* family :
-       {&elementwise_cases, &layout_cases, &layer_cases, &head_cases, &optim_cases}) {
+       {&elementwise_cases, &layout_cases, &layer_cases, &head_cases, &pose_cases, &optim_cases}) {
     for (Case& c : family(options.small)) cases.push_back(std::move(c));
   }
   return run_cases(cases, device, options);

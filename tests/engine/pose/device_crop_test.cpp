@@ -71,8 +71,8 @@ TEST_P(DeviceCrop, EqualsTheCropOfTheWholePicture) {
   std::vector<Asked> all;
   std::int64_t num_outside = 0;
   for (std::uint64_t i = 0; i < 300; ++i) {
-    const int width = 1 + static_cast<int>(random.below(70));
-    const int height = 1 + static_cast<int>(random.below(50));
+    const int width = 1 + static_cast<int>(random.below(69));
+    const int height = 1 + static_cast<int>(random.below(49));
     const double side = random.uniform(2, 60) / kPixelStd;
     CenterScale region{{random.uniform(-40, 110), random.uniform(-40, 90)}, side, side * 4 / 3};
     region.round();
@@ -82,14 +82,14 @@ TEST_P(DeviceCrop, EqualsTheCropOfTheWholePicture) {
         {noise_image(width, height, i), crop_affine(region, turn, {18, 24}), random.chance(0.5)});
   }
   EXPECT_GT(num_outside, 20);
-  expect_same(all, 0);  // a share holds pictures of 34x34 pixels, and none of these is turned more
+  expect_same(all, 0);  // a share holds the largest of these pictures, 69x49
 }
 
-// A share is 8 bytes per element of a crop: 3456 bytes here, 1152 pixels.
+// A share is 8 bytes per element of a crop: 10368 bytes here, 3456 pixels.
 TEST_P(DeviceCrop, WhatIsLargerThanItsShareIsCutAtOnce) {
   std::vector<Asked> all;
   for (int i = 0; i < 7; ++i) {
-    const double side = i % 3 == 1 ? 300 : i % 3 == 2 ? 26 : 20;  // 20 fits, 26 does not
+    const double side = i % 3 == 1 ? 300 : i % 3 == 2 ? 40 : 30;  // 30 fits, 40 does not
     const CenterScale region{{90.0 + 5 * i, 70}, side / kPixelStd, side / kPixelStd};
     all.push_back({noise_image(200, 160, static_cast<std::uint64_t>(i)),
                    crop_affine(region, 30, {18, 24}), i % 2 == 1});
