@@ -113,6 +113,7 @@ void describe(Fields& f, TrainConfig& c) {
   f.field("winograd", c.winograd);
   f.field("deterministic", c.deterministic);
   f.field("cuda_graph", c.cuda_graph);
+  f.field("cuda_lanes", c.cuda_lanes, between(1, 32));
   f.field("ema_decay", c.ema_decay, between(0.0, 0.999999));
   f.field("log_every", c.log_every, at_least(1));
   f.field("debug_every", c.debug_every, at_least(0));

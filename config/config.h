@@ -107,6 +107,7 @@ struct TrainConfig {
   bool winograd = true;        // on the CPU: faster convolutions, slightly larger rounding errors
   bool deterministic = false;  // on a GPU: the same bits in every run, somewhat slower
   bool cuda_graph = true;      // on a GPU: record the step once and replay it
+  int cuda_lanes = 8;          // streams of the recorded step; 1: kernels one after another
   double ema_decay = 0;        // of the averaged weights that are validated and kept; 0: none
   int log_every = 100;         // steps between log lines
   int debug_every = 0;         // steps between pictures of a batch; 0: none

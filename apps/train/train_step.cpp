@@ -61,8 +61,19 @@ void TrainStep::capture(const Inputs& inputs) {
     return Tensor::empty(like.shape(), like.dtype(), like.device());
   };
   recorded_inputs_ = {buffer(inputs.input), buffer(inputs.target), buffer(inputs.weight)};
+  const auto prepare = [&] {
+    recorded_ = {};
+    state_.optimizer().zero_grad();
+    ops::refresh_rounded(state_.network().parameters());
+  };
+  const auto work = [&] { recorded_ = compute(recorded_inputs_, Way::recorded); };
   auto graph = std::make_unique<Graph>(state_.device());
-  graph->capture([&] { recorded_ = compute(recorded_inputs_, Way::recorded); });
+  if (config_.cuda_lanes > 1) {
+    graph->capture_side_by_side(prepare, work, {.max_lanes = config_.cuda_lanes});
+  } else {
+    prepare();
+    graph->capture(work);
+  }
   graph_ = std::move(graph);
 }
 
@@ -73,10 +84,7 @@ void TrainStep::run(const DeviceBatch& batch, double learning_rate) {
   const Inputs inputs{batch.input, batch.target, batch.weight};
   // The first step runs without a graph: what is made at first use is there then.
   const bool full = inputs.input.dim(0) == config_.batch_size;
-  if (graph_ == nullptr && use_graph_ && has_run_ && full) {
-    optimizer.zero_grad();
-    capture(inputs);
-  }
+  if (graph_ == nullptr && use_graph_ && has_run_ && full) capture(inputs);
   if (can_replay(inputs)) {
     recorded_inputs_.input.copy_from(inputs.input);
     recorded_inputs_.target.copy_from(inputs.target);

@@ -32,6 +32,8 @@ class TrainStep {
   // f32 heatmaps of the last run, on the device.
   [[nodiscard]] const Tensor& output() const { return now_.output; }
   [[nodiscard]] bool is_captured() const { return graph_ != nullptr; }
+  // Streams that the recorded step takes; 0 before it was recorded.
+  [[nodiscard]] int num_lanes() const { return graph_ != nullptr ? graph_->num_lanes() : 0; }
 
  private:
   struct Inputs {

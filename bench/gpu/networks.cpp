@@ -1,6 +1,7 @@
 // Whole networks on random weights and pictures: latency of one image, throughput of batches,
-// training steps; each as it comes from the host and replayed as a graph (inference: of a plan).
-// The difference is the time lost to launches, and for inference what the plan fuses.
+// training steps; each as it comes from the host and replayed as a graph (inference: of a plan),
+// and training also in lanes, as `akimbo train` runs it. The differences are the time lost to
+// launches, for inference what the plan fuses, and what running side by side gains.
 #include <cmath>
 #include <memory>
 
@@ -93,6 +94,22 @@ void add_rows(Run& run, const std::string& section, const std::string& name, std
   });
 }
 
+// Ops that do not need each other side by side.
+void add_lanes_row(Run& run, Row row, const std::function<void()>& prepare,
+                   const std::function<void()>& recorded, const std::function<void()>& before) {
+  row.pass = "lanes";
+  run.row(row, [&](Row& r) {
+    Graph graph(run.device);
+    graph.capture_side_by_side(prepare, recorded, {});
+    r.own = run.timer.eager([&] {
+      before();
+      graph.replay();
+    });
+    r.note = std::to_string(graph.num_lanes()) + " lanes, " +
+             std::to_string(static_cast<int>(megabytes(graph.memory_bytes()))) + " MiB";
+  });
+}
+
 void run_inference(Run& run, const std::string& section, const NetworkCase& n,
                    models::Network& network, std::int64_t batch) {
   network.train(false);
@@ -126,13 +143,18 @@ void run_training(Run& run, const std::string& section, const NetworkCase& n,
     adam.begin_step();
     compute();
   };
-  add_rows(
-      run, section, label(n, "training", batch), batch, eager,
-      [&] {
-        adam.zero_grad();
-        compute();
-      },
-      [&] { adam.begin_step(); });
+  const auto recorded = [&] {
+    adam.zero_grad();
+    compute();
+  };
+  const auto before = [&] { adam.begin_step(); };
+  const std::string name = label(n, "training", batch);
+  add_rows(run, section, name, batch, eager, recorded, before);
+  const auto prepare = [&] { ops::refresh_rounded(network.parameters()); };
+  add_lanes_row(
+      run,
+      {.section = section, .name = name, .dtype = "bf16", .images = static_cast<double>(batch)},
+      prepare, recorded, before);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "engine/core/device_allocator.h"
 #include "engine/core/error.h"
 #include "engine/core/host_arena.h"
+#include "engine/core/work_watcher.h"
 #include "kernels/device_runtime.h"
 
 namespace akimbo {
@@ -171,14 +172,18 @@ PinnedAllocator& pinned_allocator() {
 }  // namespace
 
 void* allocate_memory(Device device, std::size_t bytes) {
-  if (device.is_cuda()) return device_allocator(device.index).allocate(bytes);
-  return cpu_allocator().allocate(bytes);
+  if (device.is_cpu()) return cpu_allocator().allocate(bytes);
+  WorkWatcher* watcher = work_watcher(device);
+  return watcher != nullptr ? watcher->allocate(bytes)
+                            : device_allocator(device.index).allocate(bytes);
 }
 
 void free_memory(Device device, void* pointer) noexcept {
   if (pointer == nullptr) return;
-  if (device.is_cuda()) return device_allocator(device.index).free(pointer);
-  cpu_allocator().free(pointer);
+  if (device.is_cpu()) return cpu_allocator().free(pointer);
+  WorkWatcher* watcher = work_watcher(device);
+  if (watcher != nullptr && watcher->free(pointer)) return;
+  device_allocator(device.index).free(pointer);
 }
 
 void* allocate_pinned_memory(std::size_t bytes) {
@@ -216,6 +221,10 @@ MemoryPool::MemoryPool(Device device)
 MemoryPool::~MemoryPool() { allocator_.close_pool(state_); }
 
 std::size_t MemoryPool::size_bytes() const { return allocator_.pool_bytes(state_); }
+
+std::vector<void*> MemoryPool::cut(void* block, const std::vector<Part>& parts) {
+  return allocator_.cut(block, parts);
+}
 
 MemoryPool::Scope::Scope(MemoryPool& pool) : previous_(DeviceAllocator::current_pool()) {
   DeviceAllocator::current_pool() = pool.state_;

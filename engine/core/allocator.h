@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/core/device.h"
 
@@ -65,6 +66,14 @@ class MemoryPool {
   };
 
   [[nodiscard]] std::size_t size_bytes() const;  // of all its blocks
+
+  struct Part {
+    std::size_t offset = 0, bytes = 0;  // multiples of 512
+  };
+  // Makes blocks of their own of parts of a block (in order, apart from each other, the first not
+  // at 0), which free_memory() gives back one by one. Returns what is left between them, blocks as
+  // well.
+  [[nodiscard]] std::vector<void*> cut(void* block, const std::vector<Part>& parts);
 
  private:
   DeviceAllocator& allocator_;

@@ -65,7 +65,7 @@ std::string cuda_build() {
 }
 
 void synchronize(Device device) {
-  if (device.is_cuda()) cuda::synchronize(exec_of(device).stream);
+  if (device.is_cuda()) cuda::synchronize(stream_of(device));
 }
 
 bool cpu_has_bf16() { return kernels::cpu::bf16_available(); }

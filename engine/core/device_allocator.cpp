@@ -138,20 +138,59 @@ DeviceAllocator::Block* DeviceAllocator::add_segment(Pool& pool, std::size_t byt
   return block;
 }
 
+// The rest behind `bytes` as a block of its own.
+DeviceAllocator::Block* DeviceAllocator::cut_off(Block& block, std::size_t bytes) {
+  auto* tail = new Block(block);
+  tail->pointer = block.pointer + bytes;
+  tail->size = block.size - bytes;
+  tail->previous = &block;
+  if (block.next != nullptr) block.next->previous = tail;
+  block.next = tail;
+  block.size = bytes;
+  return tail;
+}
+
 // Cuts the rest behind `bytes` off as a free block, where that is of use.
 void DeviceAllocator::split(Block& block, std::size_t bytes) {
   const std::size_t rest = block.size - bytes;
   if (block.is_whole || rest < (bytes <= kSmall ? kGranule : kSmall)) return;
-  auto* tail = new Block(block);
-  tail->pointer = block.pointer + bytes;
-  tail->size = rest;
-  tail->previous = &block;
+  Block* tail = cut_off(block, bytes);
   tail->is_free = true;
-  if (block.next != nullptr) block.next->previous = tail;
-  block.next = tail;
-  block.size = bytes;
   block.pool->free.insert(tail);
   report_.cached_bytes += rest;
+}
+
+std::vector<void*> DeviceAllocator::cut(void* pointer, const std::vector<MemoryPool::Part>& parts) {
+  const std::lock_guard lock(mutex_);
+  Block* block = used_.at(pointer);
+  block->is_whole = false;
+  std::size_t begin = 0;  // of the block, which is in no part yet
+  std::vector<void*> between;
+  const auto cut_at = [&](std::size_t offset) {
+    block = cut_off(*block, offset - begin);
+    begin = offset;
+    used_.emplace(block->pointer, block);
+    ++block->pool->num_used;
+  };
+  for (const MemoryPool::Part& part : parts) {
+    if (part.offset > begin) {
+      between.push_back(block->pointer);
+      cut_at(part.offset);
+    }
+    if (part.bytes == block->size) return between;  // the last
+    cut_at(part.offset + part.bytes);
+  }
+  between.push_back(block->pointer);
+  return between;
+}
+
+const void* DeviceAllocator::block_of(const void* pointer) {
+  const std::lock_guard lock(mutex_);
+  auto it = used_.upper_bound(pointer);
+  if (it == used_.begin()) return nullptr;
+  --it;
+  const std::byte* begin = it->second->pointer;
+  return pointer < begin + it->second->size ? begin : nullptr;
 }
 
 void DeviceAllocator::free(void* pointer) noexcept {

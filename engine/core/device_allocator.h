@@ -4,9 +4,9 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/core/allocator.h"
@@ -34,6 +34,10 @@ class DeviceAllocator {
   // The memory goes back now, or when the pool's last block is freed.
   void close_pool(Pool* pool) noexcept;
   std::size_t pool_bytes(Pool* pool);
+  // MemoryPool::cut.
+  std::vector<void*> cut(void* block, const std::vector<MemoryPool::Part>& parts);
+  // Where the used block begins that `pointer` lies in; null if there is none.
+  const void* block_of(const void* pointer);
 
   // Where this thread's blocks come from; nullptr: from the common pool.
   static Pool*& current_pool();
@@ -42,6 +46,7 @@ class DeviceAllocator {
   Block* take_free(Pool& pool, std::size_t bytes);
   Block* add_segment(Pool& pool, std::size_t bytes, bool whole);
   void split(Block& block, std::size_t bytes);
+  static Block* cut_off(Block& block, std::size_t bytes);
   Block* merge(Block* block);
   void release_free_segments(Pool& pool) noexcept;
   void drop_if_done(Pool* pool) noexcept;
@@ -51,7 +56,7 @@ class DeviceAllocator {
   bool cache_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Pool>> pools_;  // the common one first
-  std::unordered_map<void*, Block*> used_;
+  std::map<const void*, Block*> used_;
   MemoryReport report_;
 };
 

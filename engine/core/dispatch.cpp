@@ -52,7 +52,7 @@ void apply(const ComputeMode& mode, kernels::Exec& exec) {
 
 }  // namespace
 
-const kernels::Exec& exec_of(Device device) {
+const kernels::Exec& base_exec(Device device) {
   static TensorScratch scratch(kCpu);
   static const kernels::Exec exec{.scratch = &scratch};
   if (device.is_cpu()) return exec;
@@ -68,8 +68,13 @@ const kernels::Exec& exec_of(Device device) {
   return context->exec;
 }
 
-ExecScope::ExecScope(Device device, const kernels::Exec& exec)
-    : device_(device), exec_(exec), previous_(t_scope) {
+OpExec exec_of(Device device) { return {base_exec(device), work_watcher(device)}; }
+
+void* stream_of(Device device) { return base_exec(device).stream; }
+
+ExecScope::ExecScope(Device device, void* stream)
+    : device_(device), exec_(base_exec(device)), previous_(t_scope) {
+  exec_.stream = stream;
   t_scope = this;
 }
 ExecScope::~ExecScope() { t_scope = previous_; }
@@ -87,13 +92,20 @@ ComputeMode compute_mode() {
   return gpus().mode;
 }
 
+void note_access(const Tensor& tensor, bool writes) {
+  WorkWatcher* watcher = work_watcher(tensor.device());
+  if (watcher != nullptr) watcher->access(tensor.raw(), writes);
+}
+
 kernels::ConstView view_of(const Tensor& tensor) {
   if (!tensor.defined()) return {};
+  note_access(tensor, false);
   return {tensor.raw(), tensor.dtype(), tensor.shape()};
 }
 
 kernels::View mutable_view_of(Tensor& tensor) {
   if (!tensor.defined()) return {};
+  note_access(tensor, true);
   tensor.bump_version();
   return {tensor.raw(), tensor.dtype(), tensor.shape()};
 }

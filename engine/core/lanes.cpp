@@ -4,6 +4,7 @@
 
 #include "engine/core/allocator.h"
 #include "engine/core/dispatch.h"
+#include "engine/core/graph.h"
 #include "kernels/device_runtime.h"
 
 namespace akimbo {
@@ -25,21 +26,20 @@ struct Lanes::Impl {
 
   Device device;
   std::vector<cuda::Stream> streams;
-  std::vector<std::unique_ptr<MemoryPool>> pools;  // of the lanes; none of lane 0
   std::vector<cuda::Event> events;
   std::size_t num_used = 0;  // events since fork()
 };
 
 Lanes::Lanes(Device device, int count) : impl_(std::make_unique<Impl>(device)) {
-  impl_->streams.push_back(exec_of(device).stream);
-  impl_->pools.push_back(nullptr);
+  impl_->streams.push_back(stream_of(device));
   for (int lane = 1; lane < count; ++lane) {
     impl_->streams.push_back(cuda::create_stream(device.index));
-    impl_->pools.push_back(std::make_unique<MemoryPool>(device));
   }
 }
 
 Lanes::~Lanes() = default;
+
+Device Lanes::device() const { return impl_->device; }
 
 void Lanes::fork() {
   impl_->num_used = 0;
@@ -51,19 +51,17 @@ void Lanes::fork() {
 
 void Lanes::run(int lane, const std::function<void()>& work) {
   if (lane == 0) return work();
-  const auto at = static_cast<std::size_t>(lane);
-  const MemoryPool::Scope memory(*impl_->pools[at]);
-  kernels::Exec exec = exec_of(impl_->device);
-  exec.stream = impl_->streams[at];
-  const ExecScope scope(impl_->device, exec);
+  const MemoryPool::Scope memory(lane_memory(impl_->device, lane));
+  const ExecScope scope(impl_->device, stream(lane));
   work();
 }
+
+void* Lanes::stream(int lane) const { return impl_->streams[static_cast<std::size_t>(lane)]; }
 
 int Lanes::mark(int lane) { return impl_->record(lane); }
 
 void Lanes::wait(int lane, int mark) {
-  cuda::wait_event(impl_->streams[static_cast<std::size_t>(lane)],
-                   impl_->events[static_cast<std::size_t>(mark)]);
+  cuda::wait_event(stream(lane), impl_->events[static_cast<std::size_t>(mark)]);
 }
 
 void Lanes::join() {

@@ -10,9 +10,8 @@
 
 namespace akimbo {
 
-// Lane 0 is the device's own stream. Each other lane has scratch memory of its own, which no other
-// lane's work is given; what they read and write beside that must be in memory that no lane
-// allocated meanwhile. Must outlive the graphs that were captured with it.
+// Lane 0 is the device's own stream. Used while this thread captures a graph; not needed for its
+// replays.
 class Lanes {
  public:
   Lanes(Device device, int count);
@@ -20,9 +19,15 @@ class Lanes {
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
-  // While this thread captures a graph: from now on the lanes run side by side.
+  [[nodiscard]] Device device() const;
+
+  // From now on the lanes run side by side.
   void fork();
+  // In a lane other than 0 the graph has scratch memory for this lane alone, which no other lane's
+  // work is given; what lanes read and write beside that must be in memory that none of them
+  // allocated meanwhile.
   void run(int lane, const std::function<void()>& work);
+  [[nodiscard]] void* stream(int lane) const;
   // The place in a lane's work so far, and that a lane's later work comes after such a place.
   [[nodiscard]] int mark(int lane);
   void wait(int lane, int mark);

@@ -248,18 +248,21 @@ void Tensor::copy_bytes(const Tensor& source) {
   const Device from = source.device(), to = device();
   if (from.is_cpu() && to.is_cpu()) {
     std::memmove(raw(), source.raw(), num_bytes());
-  } else if (from.is_cpu()) {
-    const auto stream = exec_of(to).stream;
-    cuda::copy_to_device(raw(), source.raw(), num_bytes(), stream);
-    if (source.is_pinned() && !cuda::is_capturing(stream)) cuda::synchronize(stream);
+    return;
+  }
+  if (from.is_cuda() && to.is_cuda() && from != to) cuda::synchronize(stream_of(from));
+  const OpExec exec = exec_of(to.is_cuda() ? to : from);
+  note_access(source, false);
+  note_access(*this, true);
+  if (from.is_cpu()) {
+    cuda::copy_to_device(raw(), source.raw(), num_bytes(), exec.stream);
+    if (source.is_pinned() && !cuda::is_capturing(exec.stream)) cuda::synchronize(exec.stream);
   } else if (to.is_cpu()) {
-    const auto stream = exec_of(from).stream;
-    cuda::copy_to_host(raw(), source.raw(), num_bytes(), stream);
-    if (!is_pinned() || !cuda::is_capturing(stream)) cuda::synchronize(stream);
+    cuda::copy_to_host(raw(), source.raw(), num_bytes(), exec.stream);
+    if (!is_pinned() || !cuda::is_capturing(exec.stream)) cuda::synchronize(exec.stream);
   } else {
-    if (from != to) cuda::synchronize(exec_of(from).stream);
-    cuda::copy_on_device(raw(), source.raw(), num_bytes(), exec_of(to).stream);
-    if (from != to) cuda::synchronize(exec_of(to).stream);  // the source may be freed now
+    cuda::copy_on_device(raw(), source.raw(), num_bytes(), exec.stream);
+    if (from != to) cuda::synchronize(exec.stream);  // the source may be freed now
   }
 }
 
@@ -296,8 +299,9 @@ void Tensor::fill(double value) {
     if (device().is_cpu()) {
       std::fill_n(static_cast<T*>(raw()), numel(), element);
     } else {
-      cuda::fill(raw(), &element, sizeof(T), static_cast<std::size_t>(numel()),
-                 exec_of(device()).stream);
+      const OpExec exec = exec_of(device());
+      note_access(*this, true);
+      cuda::fill(raw(), &element, sizeof(T), static_cast<std::size_t>(numel()), exec.stream);
     }
   });
 }

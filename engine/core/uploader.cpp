@@ -73,7 +73,7 @@ struct Uploader::Impl {
         made = true;
       }
     }
-    if (made) cuda::record_event(slot.released, exec_of(device).stream);
+    if (made) cuda::record_event(slot.released, stream_of(device));
   }
 
   void copy(Slot& slot) {
@@ -108,7 +108,7 @@ void Uploader::start(std::vector<UploadPart> sources) {
   slot.sources = std::move(sources);
   impl_->started = true;
   if (!impl_->device.is_cuda()) return;
-  (void)exec_of(impl_->device);  // makes the device current
+  (void)stream_of(impl_->device);  // makes the device current
   impl_->fit(slot);
   impl_->copy(slot);
 }
@@ -124,7 +124,7 @@ std::vector<Tensor> Uploader::take() {
     for (UploadPart& part : slot.sources) tensors.push_back(std::move(part.tensor));
     return tensors;
   }
-  const auto compute = exec_of(impl_->device).stream;
+  const auto compute = stream_of(impl_->device);
   cuda::wait_event(compute, slot.copied);
   // All readers of the other set have been given to the device by now.
   impl_->next = 1 - impl_->next;

@@ -24,7 +24,7 @@ Plan::Plan(const Forward& forward, const Shape& input, DType dtype, Device devic
     : program_(trace_network(forward, input, dtype, device, parameters)) {
   fuse(program_);
   const StepOrder order(program_);
-  schedule_ = schedule_lanes(program_, order);
+  schedule_ = schedule_lanes(program_);
   if (schedule_.num_lanes > 1) {
     if (device.is_cuda()) {
       lanes_ = std::make_unique<Lanes>(device, schedule_.num_lanes);

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "engine/core/lane_scheduler.h"
 #include "engine/plan/program.h"
 
 namespace akimbo::plan {
@@ -22,16 +23,7 @@ class StepOrder {
 // For each node the nodes that make its inputs.
 [[nodiscard]] std::vector<std::vector<int>> step_graph(const Program& program);
 
-struct LaneSchedule {
-  int num_lanes = 1;
-  std::vector<int> lane;                // of each node
-  std::vector<std::vector<int>> waits;  // nodes of other lanes that each node waits for
-};
-
-// A node goes on in the lane of a map that it reads, if that lane's last step made it; else it
-// takes a lane that it would come after anyhow, a new one, or, when there are `max_lanes`, the one
-// that was idle the longest.
-[[nodiscard]] LaneSchedule schedule_lanes(const Program& program, const StepOrder& order,
-                                          int max_lanes = 8);
+// By LaneScheduler's rule: a map's reader comes after its maker.
+[[nodiscard]] LaneSchedule schedule_lanes(const Program& program, int max_lanes = 8);
 
 }  // namespace akimbo::plan

@@ -119,8 +119,8 @@ TEST_F(GpuBenchSections, Kernels) {
 
 TEST_F(GpuBenchSections, Networks) {
   const Json json = run_section(run_networks);
-  // Inference of two networks and training of one, eager and graph each.
-  EXPECT_EQ(json["rows"].size(), 6u);
+  // Inference of two networks and training of one, eager and graph each, and training in lanes.
+  EXPECT_EQ(json["rows"].size(), 7u);
   EXPECT_GT(json["rows"][0]["images_per_s"].get<double>(), 0);
 }
 

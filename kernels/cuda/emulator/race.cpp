@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "kernels/cuda/emulator/access_watch.h"
+
 namespace akimbo::kernels::device::emulator {
 namespace {
 
@@ -54,6 +56,7 @@ class Shadow {
 };
 
 thread_local Shadow shadow;
+AccessWatch access_watch = nullptr;
 
 bool& wanted() {
   static bool value = [] {
@@ -115,6 +118,7 @@ void access(const void* pointer, std::size_t bytes, bool is_write, bool is_atomi
   const auto begin = reinterpret_cast<std::uintptr_t>(pointer), end = begin + bytes;
   if (begin >= context.stack_begin && begin < context.stack_end) return;
   if (begin >= context.index_begin && begin < context.index_end) return;
+  if (access_watch != nullptr) access_watch(pointer, bytes, is_write);
   Access now{.time = context.time,
              .warp_time = context.warp_time,
              .stamp = context.stamp,
@@ -140,6 +144,7 @@ void access(const void* pointer, std::size_t bytes, bool is_write, bool is_atomi
 }  // namespace
 
 void set_race_check(bool on) { wanted() = on; }
+void watch_accesses(AccessWatch watch) { access_watch = watch; }
 void forget_races() { shadow.start_launch(); }
 bool races_wanted() { return wanted() && can_check_races(); }
 

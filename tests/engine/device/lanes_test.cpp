@@ -7,6 +7,7 @@
 #include <map>
 
 #include "engine/autograd/node.h"
+#include "engine/core/allocator.h"
 #include "engine/core/error.h"
 #include "engine/core/graph.h"
 #include "engine/core/lanes.h"
@@ -46,6 +47,29 @@ TEST_F(DeviceLanes, JoinWhatTheyForked) {
   });
   graph.replay();
   EXPECT_EQ(sum.to(kCpu).values<float>()[0], 6);
+}
+
+TEST_F(DeviceLanes, ScratchMemoryIsTheGraphs) {
+  set_memory_cache(kGpu, true);  // without it nothing is kept
+  {
+    const Tensor x = Tensor::full({1 << 19}, 2, DType::f32, kGpu);
+    Tensor y = Tensor::zeros({1 << 19}, DType::f32, kGpu);
+    std::size_t bytes[2];
+    for (const int lane : {0, 1}) {
+      Lanes lanes(kGpu, 2);
+      Graph graph(kGpu);
+      graph.capture([&] {
+        lanes.fork();
+        lanes.run(lane, [&] { y.copy_from(ops::square(x)); });
+        lanes.join();
+      });
+      bytes[lane] = graph.memory_bytes();
+    }
+    EXPECT_GE(bytes[0], x.num_bytes());
+    EXPECT_EQ(bytes[1], bytes[0]);
+  }
+  release_cached_memory(kGpu);
+  set_memory_cache(kGpu, !kernels::cuda::is_emulated());
 }
 
 // Weights and vectors of a fan of branches that exchange sums, as HRNet's do.
@@ -115,7 +139,7 @@ TEST_F(DeviceLanes, AreAsManyAsBranches) {
   const autograd::NoGrad no_grad;
   const plan::Program program = plan::trace_network(branches, {1, 3, 2, 8}, DType::f32, kGpu, {});
   const plan::StepOrder order(program);
-  const plan::LaneSchedule schedule = plan::schedule_lanes(program, order);
+  const LaneSchedule schedule = plan::schedule_lanes(program);
   EXPECT_GE(schedule.num_lanes, 3);
   EXPECT_LE(schedule.num_lanes, 8);
   EXPECT_GT(plan::plan_memory(program, &order).total_bytes, plan::plan_memory(program).total_bytes);
