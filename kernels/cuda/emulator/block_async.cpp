@@ -173,7 +173,8 @@ void Block::do_async_work() {
     if (random_.below(256) < tensor_copies_[i].chance) land(i);
   }
   for (Warpgroup& group : warpgroups_) {
-    if (random_.below(256) < group.chance_to_run()) group.run_next();
+    const std::uint32_t chance = group.chance_to_run();
+    if (chance > 0 && random_.below(256) < chance) group.run_next();
   }
 }
 

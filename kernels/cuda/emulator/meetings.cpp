@@ -82,7 +82,7 @@ void Block::meet(const char* what, void* operand, Complete complete, const Where
   Thread& thread = *current_;
   const auto count = static_cast<std::size_t>(size);
   const auto group = static_cast<std::size_t>(current_thread()) / count;
-  const std::string name = size == kLanes ? "warp" : "warpgroup";
+  const char* name = size == kLanes ? "warp" : "warpgroup";
   if ((group + 1) * count > threads_.size()) {
     fault(std::string(what) + " in a " + name + " of " + std::to_string(threads_.size() % count) +
               " threads; blocks that use it are multiples of " + std::to_string(size) + " threads",

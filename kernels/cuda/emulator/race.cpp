@@ -20,9 +20,9 @@ struct Access {
   std::uint32_t time = 0, warp_time = 0, stamp = 0;
   std::int16_t thread = 0;
   std::uint8_t mask = 0;  // which of the two bytes
-  bool is_atomic = false;
-  bool by_async_proxy = false;
-  bool has_more_lanes = false;  // of the same warp
+  bool is_atomic : 1 = false;
+  bool by_async_proxy : 1 = false;
+  bool has_more_lanes : 1 = false;  // of the same warp
 };
 struct Granule {
   Access write, read;
