@@ -75,14 +75,13 @@ struct MatrixLayout {
   int leading_bytes = 0, stride_bytes = 0;
 };
 
-// Of a tile whose rows of one span lie one after another.
+// Of a tile whose rows of one span lie one after another; not for Swizzle::none.
 __host__ __device__ constexpr MatrixLayout k_major_layout(Swizzle swizzle) {
-  return {swizzle, 16, 8 * (swizzle == Swizzle::none ? 0 : 16 << static_cast<int>(swizzle))};
+  return {swizzle, 16, swizzle_period(swizzle)};
 }
 // `leading_bytes` from one tile to the next along M (N).
 __host__ __device__ constexpr MatrixLayout mn_major_layout(Swizzle swizzle, int leading_bytes) {
-  return {swizzle, leading_bytes,
-          8 * (swizzle == Swizzle::none ? 0 : 16 << static_cast<int>(swizzle))};
+  return {swizzle, leading_bytes, swizzle_period(swizzle)};
 }
 
 // PTX ISA, "Matrix descriptor format": bits 0-13 start address, 16-29 leading_bytes, 32-45
