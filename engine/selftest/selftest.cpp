@@ -47,7 +47,7 @@ struct Setting {
   Device device;
   DType dtype;
   bool tf32 = false;
-  std::string kernel;  // a guarded one that is to compute products
+  std::string kernel = "";  // a guarded one that is to compute products
   [[nodiscard]] bool half() const { return dtype == DType::bf16 || dtype == DType::f16; }
   [[nodiscard]] Grid grid() const { return half() ? Grid::coarse : Grid::f32; }
   [[nodiscard]] std::string name() const { return tf32 ? "tf32" : std::string(dtype_name(dtype)); }

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "bench/layers.h"
 #include "bench/gpu/run.h"
+#include "bench/layers.h"
 #include "engine/core/device.h"
 
 namespace akimbo::bench {
@@ -61,6 +61,26 @@ TEST(GpuBench, WrongResultsAreCountedAndMarked) {
   EXPECT_EQ(json["wrong"], 2);
   EXPECT_FALSE(json["rows"][0].contains("note"));
   EXPECT_TRUE(json["rows"][1]["note"].get<std::string>().starts_with("WRONG"));
+}
+
+TEST(GpuBench, NamesTheFasterOfOurKernels) {
+  Report report;
+  report.add({.section = "s", .name = "one kind", .own = {5, 4, 6, 1}});
+  report.add({.section = "s",
+              .name = "two",
+              .own = {4, 3, 5, 1},
+              .mma = Timing{5, 4, 6, 1},
+              .wgmma = Timing{4, 3, 5, 1}});
+  report.add({.section = "s",
+              .name = "two",
+              .own = {5, 4, 6, 1},
+              .mma = Timing{5, 4, 6, 1},
+              .wgmma = Timing{7, 6, 8, 1}});
+  const Json json = report.json();
+  EXPECT_FALSE(json["rows"][0].contains("own_kernel"));
+  EXPECT_EQ(json["rows"][1]["own_kernel"], "wgmma");
+  EXPECT_EQ(json["rows"][1]["mma"]["median_us"], 5);
+  EXPECT_EQ(json["rows"][2]["own_kernel"], "mma");
 }
 
 class GpuBenchSections : public ::testing::Test {

@@ -139,6 +139,8 @@ constexpr TextMutant kTextMutants[] = {
      "(p_.cols.source_extent + 1)", "Conformance/Conv"},
     {"conv/conv_weight_grad_f32.cu", "conv/conv_weight_grad_kernel.cuh",
      "inside_ && pixel < pixels_", "inside_ && pixel + 1 < pixels_", "Conformance/Conv"},
+    {"conv/conv_wgmma_weight_grad_bf16.cu", "conv/conv_wgmma_weight_grad.cuh",
+     "m0 + row < p.small_channels", "m0 + row + 1 < p.small_channels", "Conformance/ConvWgmma"},
 };
 
 std::string read_text(const std::string& path) {

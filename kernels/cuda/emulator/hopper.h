@@ -14,6 +14,9 @@
 
 #define AKIMBO_GRID_CONSTANT
 
+// g++ notes that kernels with tensor maps, aligned to 64 bytes, pass them as GCC 4.5 did not.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 namespace akimbo::kernels::device {
 
 namespace emulator {

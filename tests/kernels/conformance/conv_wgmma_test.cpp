@@ -145,23 +145,53 @@ void check_weight_grad(Provider provider, const kernels::Exec& exec, WeightOrder
   }
 }
 
-// One past 128 pixels; 24 channels end within a slice of 32, 72 within one of 64.
-const ConvCase kTiles = conv_case(1, 12, 11, 24, 72, 3, 2, {.padding = 1});
+// The quick ones first: a planted fault (mutation_test.cpp) is then seen soon.
 
-TEST_P(ConvWgmma, EveryTileOfTheGather) {
-  std::vector<GatherChoice> choices = {{GatherTile::wgmma_m128n64, 3},
-                                       {GatherTile::wgmma_m128n32, 16}};
-  for (const GatherTile tile : wgmma_gather_tiles()) choices.push_back({tile, 1});
-  check_gather(provider(), exec(), Gather::forward, kTiles, DType::bf16, choices);
-  check_gather(provider(), exec(), Gather::transposed_input_grad, kTiles, DType::f16, choices);
-}
-
-TEST_P(ConvWgmma, EveryTileOfTheWeightGrad) {
-  std::vector<WeightGradChoice> choices = {{WeightGradTile::wgmma_m64n128, 2},
-                                           {WeightGradTile::wgmma_m64n128, 5}};
-  for (const WeightGradTile tile : wgmma_weight_grad_tiles()) choices.push_back({tile, 1});
-  check_weight_grad(provider(), exec(), WeightOrder::small_first, kTiles, DType::bf16, choices);
-  check_weight_grad(provider(), exec(), WeightOrder::big_first, kTiles, DType::f16, choices);
+// Scale, shift, residual in place, ReLU and the sums of channels, whole and cut sums, two phases'
+// tiles.
+TEST_P(ConvWgmma, Epilogues) {
+  const ConvCase c = conv_case(2, 6, 5, 8, 40, 3, 3, {.stride = 2, .padding = 1});
+  const DType dtype = DType::bf16;
+  const Shape channels{c.big[3]};
+  const Values x = random_values(c.small, 1, dtype), w = random_values(c.w_transposed, 2, dtype);
+  const Values scale = random_values(channels, 3, DType::f32);
+  const Values shift = random_values(channels, 4, DType::f32);
+  const Values residual = random_values(c.big, 5, dtype);
+  Values expected = filled(c.big, 0), magnitude = expected;
+  plain_gather(Gather::transposed_forward, x, w, c.params, expected);
+  plain_gather(Gather::transposed_forward, absolute(x), absolute(w), c.params, magnitude);
+  for (std::int64_t i = 0; i < expected.numel(); ++i) {
+    const std::int64_t o = i % c.big[3];
+    expected[i] = std::max(0.0, expected[i] * scale[o] + shift[o] + residual[i]);
+    magnitude[i] += std::abs(shift[o]) + std::abs(residual[i]);
+  }
+  const DeviceTensor dx(provider(), x, dtype), dw(provider(), w, dtype);
+  const DeviceTensor d_scale(provider(), scale, DType::f32), d_shift(provider(), shift, DType::f32);
+  for (const int splits : {1, 3}) {
+    const DeviceTensor y(provider(), residual, dtype);
+    const DeviceTensor sums = poisoned(provider(), {1, 2, c.big[3]}, DType::f32);
+    own_gather(exec(),
+               {.direction = Direction::big_to_small,
+                .source = dx.view(),
+                .filter = dw.view(),
+                .epilogue = {.scale = d_scale.view(),
+                             .shift = d_shift.view(),
+                             .residual = y.view(),
+                             .relu = true,
+                             .channel_sums = sums.view()},
+                .params = c.params,
+                .y = y.view()},
+               GatherChoice{GatherTile::wgmma_m128n64, splits});
+    const Values stored = y.read();
+    expect_close(stored, expected, sum_tolerance(expected, magnitude, dtype, dtype, false));
+    Values totals = filled({1, 2, c.big[3]}, 0);
+    for (std::int64_t i = 0; i < stored.numel(); ++i) {
+      totals[i % c.big[3]] += stored[i];
+      totals[c.big[3] + i % c.big[3]] += stored[i] * stored[i];
+    }
+    expect_close(sums.read(), totals,
+                 sum_tolerance(totals, absolute(totals), DType::f32, DType::f32, false));
+  }
 }
 
 // Many more slices than the rings have stages: each is filled again and again.
@@ -209,51 +239,23 @@ TEST_P(ConvWgmma, WeightGradsOfEveryShape) {
   }
 }
 
-// Scale, shift, residual in place, ReLU and the sums of channels, whole and cut sums, two phases'
-// tiles.
-TEST_P(ConvWgmma, Epilogues) {
-  const ConvCase c = conv_case(2, 6, 5, 8, 40, 3, 3, {.stride = 2, .padding = 1});
-  const DType dtype = DType::bf16;
-  const Shape channels{c.big[3]};
-  const Values x = random_values(c.small, 1, dtype), w = random_values(c.w_transposed, 2, dtype);
-  const Values scale = random_values(channels, 3, DType::f32);
-  const Values shift = random_values(channels, 4, DType::f32);
-  const Values residual = random_values(c.big, 5, dtype);
-  Values expected = filled(c.big, 0), magnitude = expected;
-  plain_gather(Gather::transposed_forward, x, w, c.params, expected);
-  plain_gather(Gather::transposed_forward, absolute(x), absolute(w), c.params, magnitude);
-  for (std::int64_t i = 0; i < expected.numel(); ++i) {
-    const std::int64_t o = i % c.big[3];
-    expected[i] = std::max(0.0, expected[i] * scale[o] + shift[o] + residual[i]);
-    magnitude[i] += std::abs(shift[o]) + std::abs(residual[i]);
-  }
-  const DeviceTensor dx(provider(), x, dtype), dw(provider(), w, dtype);
-  const DeviceTensor d_scale(provider(), scale, DType::f32), d_shift(provider(), shift, DType::f32);
-  for (const int splits : {1, 3}) {
-    const DeviceTensor y(provider(), residual, dtype);
-    const DeviceTensor sums = poisoned(provider(), {1, 2, c.big[3]}, DType::f32);
-    own_gather(exec(),
-               {.direction = Direction::big_to_small,
-                .source = dx.view(),
-                .filter = dw.view(),
-                .epilogue = {.scale = d_scale.view(),
-                             .shift = d_shift.view(),
-                             .residual = y.view(),
-                             .relu = true,
-                             .channel_sums = sums.view()},
-                .params = c.params,
-                .y = y.view()},
-               GatherChoice{GatherTile::wgmma_m128n64, splits});
-    const Values stored = y.read();
-    expect_close(stored, expected, sum_tolerance(expected, magnitude, dtype, dtype, false));
-    Values totals = filled({1, 2, c.big[3]}, 0);
-    for (std::int64_t i = 0; i < stored.numel(); ++i) {
-      totals[i % c.big[3]] += stored[i];
-      totals[c.big[3] + i % c.big[3]] += stored[i] * stored[i];
-    }
-    expect_close(sums.read(), totals,
-                 sum_tolerance(totals, absolute(totals), DType::f32, DType::f32, false));
-  }
+// One past 128 pixels; 24 channels end within a slice of 32, 72 within one of 64.
+const ConvCase kTiles = conv_case(1, 12, 11, 24, 72, 3, 2, {.padding = 1});
+
+TEST_P(ConvWgmma, EveryTileOfTheGather) {
+  std::vector<GatherChoice> choices = {{GatherTile::wgmma_m128n64, 3},
+                                       {GatherTile::wgmma_m128n32, 16}};
+  for (const GatherTile tile : wgmma_gather_tiles()) choices.push_back({tile, 1});
+  check_gather(provider(), exec(), Gather::forward, kTiles, DType::bf16, choices);
+  check_gather(provider(), exec(), Gather::transposed_input_grad, kTiles, DType::f16, choices);
+}
+
+TEST_P(ConvWgmma, EveryTileOfTheWeightGrad) {
+  std::vector<WeightGradChoice> choices = {{WeightGradTile::wgmma_m64n128, 2},
+                                           {WeightGradTile::wgmma_m64n128, 5}};
+  for (const WeightGradTile tile : wgmma_weight_grad_tiles()) choices.push_back({tile, 1});
+  check_weight_grad(provider(), exec(), WeightOrder::small_first, kTiles, DType::bf16, choices);
+  check_weight_grad(provider(), exec(), WeightOrder::big_first, kTiles, DType::f16, choices);
 }
 
 // Each breaks one rule of tensor maps; the other kernels compute.
