@@ -130,7 +130,7 @@ TEST_F(LazyStream, UploadsKeepOutOfEachOthersWay) {
 TEST_F(LazyStream, FrontsOfAnyLengthAreUploaded) {
   Uploader uploader(kGpu);
   std::vector<Tensor> read;
-  const std::vector<std::size_t> lengths = {10, 90, 1, 100, 40, 0, 77};
+  const std::vector<std::size_t> lengths = {10, 90, 1, 100, 17, 40, 0, 77};
   for (const std::size_t length : lengths) {
     Tensor block = Tensor::empty_pinned({100}, DType::u8);
     block.fill(static_cast<double>(length));
