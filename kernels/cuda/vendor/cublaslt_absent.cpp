@@ -1,4 +1,4 @@
-// In place of cublaslt.cpp under the emulator.
+// In place of cublaslt.cpp where programs are built without its header, and under the emulator.
 #include "kernels/common/device_failure.h"
 #include "kernels/cuda/vendor/cublaslt.h"
 
