@@ -7,6 +7,7 @@
 
 #include "bench/gpu/providers.h"
 #include "bench/gpu/run.h"
+#include "bench/gpu/targets.h"
 #include "bench/layers.h"
 #include "engine/core/dispatch.h"
 #include "engine/core/error.h"
@@ -135,6 +136,12 @@ void measure(Run& run, bool wgmma, std::vector<Operands>& sets, Row& row) {
   row.tuned = time_pass(run, sets, apply);
 }
 
+Kind kind_of(const ConvLayer& l) {
+  if (l.transposed) return Kind::deconv;
+  if (l.inputs == 3) return Kind::stem;
+  return std::max(l.inputs, l.outputs) <= 64 ? Kind::narrow : Kind::other;
+}
+
 // A layer of the same kind that an emulator gets through.
 ConvLayer shrunk(ConvLayer l) {
   l.rows = std::max<std::int64_t>(2, l.rows / 32);
@@ -153,7 +160,10 @@ void run_layer(Run& run, bool wgmma, const std::string& section, const ConvLayer
     Row row{.section = section,
             .name = full.name,
             .pass = kPassNames[static_cast<int>(pass)],
-            .dtype = "bf16"};
+            .dtype = "bf16",
+            .kind = kind_of(full)};
+    const bool special = row.kind == Kind::deconv || row.kind == Kind::stem;
+    row.wanted_over_vendor = special ? kWantedSpecial : kWantedLeast;
     run.row(row, [&](Row& r) {
       if (sets.empty()) {
         sets.push_back(make_operands(layer, batch, dtype, run.device, 1));

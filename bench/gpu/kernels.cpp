@@ -5,7 +5,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "bench/gpu/providers.h"
 #include "bench/gpu/run.h"
+#include "bench/gpu/targets.h"
 #include "engine/core/dispatch.h"
 #include "kernels/elementwise.h"
 #include "kernels/heatmap.h"
@@ -37,6 +39,10 @@ struct Case {
   int checked_outputs = -1;
   // Of operands that the kernel does not touch as a whole, or updates in place.
   std::function<double(const Tensors& inputs)> bytes = {};
+  // Statistics by themselves no vendor has.
+  [[nodiscard]] bool has_vendor() const {
+    return name.starts_with("batch norm") && name != "batch norm statistics";
+  }
 };
 
 Tensors make_inputs(const Case& c, std::int64_t batch, Device device, std::uint64_t seed) {
@@ -80,6 +86,8 @@ void run_case(Run& run, const std::string& section, const Case& c) {
   const std::int64_t batch = run.settings.quick ? 2 : run.settings.batch;
   Row row{.section = section, .name = c.name};
   row.dtype = dtype_name(c.inputs(1).front().dtype);
+  row.wanted_share = kWantedShare;
+  use_conv_provider(ConvProvider::own);
   run.row(row, [&](Row& r) {
     r.error = check(run, c);
     std::vector<Tensors> sets = {make_inputs(c, batch, run.device, 100)};
@@ -88,7 +96,13 @@ void run_case(Run& run, const std::string& section, const Case& c) {
     for (int i = 1; i < count; ++i) {
       sets.push_back(make_inputs(c, batch, run.device, 100 + 10 * std::uint64_t(i)));
     }
-    r.own = run.timer.kernel(count, [&](int set) { (void)c.apply(sets[std::size_t(set)]); });
+    const auto time = [&] {
+      return run.timer.kernel(count, [&](int set) { (void)c.apply(sets[std::size_t(set)]); });
+    };
+    r.own = time();
+    if (!c.has_vendor() || cudnn_version().empty()) return;
+    use_conv_provider(ConvProvider::vendor);
+    r.vendor = time();
   });
 }
 
@@ -136,6 +150,27 @@ void add_feature_cases(std::vector<Case>& cases, const Sizes& s) {
                       mutable_view_of(invstd), {}, {});
                      return Tensors{invstd};  // means are near 0: their relative error says nothing
                    }});
+  // The map is read twice, for the statistics and to be normalised: it is larger than the cache.
+  cases.push_back({"batch norm in training + ReLU",
+                   [=](std::int64_t n) {
+                     return std::vector<Input>{maps(n), vector, vector};
+                   },
+                   [s](Tensors& in) {
+                     Tensor y = like(in[0]), mean = output(in, {s.c}, in[1].dtype());
+                     Tensor invstd = like(mean);
+                     AKIMBO_KERNEL(y.device(), batch_norm_training)
+                     (exec_of(y.device()),
+                      {.x = view_of(in[0]),
+                       .gamma = view_of(in[1]),
+                       .beta = view_of(in[2]),
+                       .residual = {},
+                       .relu = true},
+                      {.mean = mutable_view_of(mean),
+                       .invstd = mutable_view_of(invstd),
+                       .y = mutable_view_of(y)});
+                     return Tensors{y, invstd};
+                   },
+                   -1, [](const Tensors& in) { return 3 * bytes_of(in[0]); }});
   for (const bool residual : {false, true}) {
     cases.push_back({residual ? "batch norm + residual + ReLU" : "batch norm + ReLU",
                      [=](std::int64_t n) {

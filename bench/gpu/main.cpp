@@ -99,6 +99,7 @@ int run_all(const Settings& settings) {
   if (run.wants("networks")) run_networks(run);
   if (run.wants("kernels")) run_kernels(run);
   if (run.wants("layers")) run_conv_layers(run);
+  run.report.print_targets();
   if (!settings.json.empty()) io::write_json(settings.json, run.report.json());
   if (run.report.num_wrong() == 0) return 0;
   fmt::print(stderr, "{} rows are wrong or failed\n", run.report.num_wrong());

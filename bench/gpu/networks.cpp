@@ -1,18 +1,26 @@
 // Whole networks on random weights and pictures: latency of one image, throughput of batches,
 // training steps; each as it comes from the host and replayed as a graph (inference: of a plan),
 // and training also in lanes, as `akimbo train` runs it. The differences are the time lost to
-// launches, for inference what the plan fuses, and what running side by side gains.
+// launches, for inference what the plan fuses, and what running side by side gains. How long the
+// device idles between the kernels of a replayed step is bounded from above: by their number times
+// what a chain of kernels costs that have nothing to do.
 #include <cmath>
 #include <memory>
 
+#include <fmt/format.h>
+
+#include "bench/gpu/providers.h"
 #include "bench/gpu/run.h"
+#include "bench/gpu/targets.h"
 #include "engine/autograd/node.h"
 #include "engine/core/allocator.h"
+#include "engine/core/dispatch.h"
 #include "engine/core/graph.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/loss.h"
 #include "engine/optim/optimizer.h"
 #include "engine/plan/plan.h"
+#include "kernels/elementwise.h"
 #include "models/estimators/pose_hrnet.h"
 #include "models/estimators/pose_resnet.h"
 
@@ -62,10 +70,61 @@ std::string label(const NetworkCase& n, const char* what, std::int64_t batch) {
 
 double megabytes(std::size_t bytes) { return static_cast<double>(bytes) / 1048576; }
 
-// Adds the eager row, the graph's row and to the latter's note the share that launches took.
+// Of one kernel after another in a graph, each of one element: its own work, little as it is, and
+// the gap to the next.
+double empty_kernel_us(Run& run) {
+  const Tensor x = random_tensor({1}, DType::f32, run.device, 1);
+  Tensor y = Tensor::empty({1}, DType::f32, run.device);
+  return run.timer
+      .kernel(1,
+              [&](int) {
+                AKIMBO_KERNEL(run.device, add_forward)
+                (exec_of(run.device), view_of(x), view_of(x), mutable_view_of(y));
+              })
+      .median_us;
+}
+
+struct Recorded {
+  std::function<void()> work;
+  std::function<void()> before;  // each replay, or null
+  bool training = false;
+  std::function<void()> prepare = {};  // in lanes: what comes first
+};
+
+// Times the replays; the note gets the time that launches took and, of training, the bound of the
+// device's idle time.
+void measure_graph(Run& run, const Recorded& recorded, double eager_us, Row& row) {
+  synchronize(run.device);
+  release_cached_memory(run.device);
+  reset_peak_memory(run.device);
+  Graph graph(run.device);
+  if (recorded.prepare) {
+    graph.capture_side_by_side(recorded.prepare, recorded.work, {});
+  } else {
+    graph.capture(recorded.work);
+  }
+  row.own = run.timer.eager([&] {
+    if (recorded.before) recorded.before();
+    graph.replay();
+  });
+  row.peak_mib = megabytes(memory_report(run.device).peak_bytes);
+  row.note = fmt::format("{:.0f} MiB", row.peak_mib);
+  if (recorded.prepare) row.note += fmt::format(", {} lanes", graph.num_lanes());
+  if (eager_us > 0) {
+    row.note +=
+        fmt::format(", eager lost {:.0f} % to launches", 100 * (1 - row.own.median_us / eager_us));
+  }
+  if (!recorded.training) return;
+  const auto kernels = static_cast<double>(graph.num_nodes());
+  row.device_idle = kernels * empty_kernel_us(run) / row.own.median_us;
+  row.wanted_idle = kWantedIdle;
+  row.note += fmt::format(", {:.0f} kernels, idle between them at most {:.2f} %", kernels,
+                          100 * row.device_idle);
+}
+
+// Adds the eager row and the graph's.
 void add_rows(Run& run, const std::string& section, const std::string& name, std::int64_t batch,
-              const std::function<void()>& eager, const std::function<void()>& recorded,
-              const std::function<void()>& before) {
+              const std::function<void()>& eager, const Recorded& recorded) {
   const auto images = static_cast<double>(batch);
   double eager_us = 0;
   Row row{.section = section, .name = name, .pass = "eager", .dtype = "bf16", .images = images};
@@ -75,39 +134,11 @@ void add_rows(Run& run, const std::string& section, const std::string& name, std
     reset_peak_memory(run.device);
     r.own = run.timer.eager(eager);
     r.peak_mib = megabytes(memory_report(run.device).peak_bytes);
-    r.note = std::to_string(static_cast<int>(r.peak_mib)) + " MiB";
+    r.note = fmt::format("{:.0f} MiB", r.peak_mib);
     eager_us = r.own.median_us;
   });
   row.pass = "graph";
-  run.row(row, [&](Row& r) {
-    Graph graph(run.device);
-    graph.capture(recorded);
-    r.own = run.timer.eager([&] {
-      if (before) before();
-      graph.replay();
-    });
-    if (eager_us > 0) {
-      const double lost = 100 * (1 - r.own.median_us / eager_us);
-      r.note =
-          "eager lost " + std::to_string(static_cast<int>(std::lround(lost))) + " % to launches";
-    }
-  });
-}
-
-// Ops that do not need each other side by side.
-void add_lanes_row(Run& run, Row row, const std::function<void()>& prepare,
-                   const std::function<void()>& recorded, const std::function<void()>& before) {
-  row.pass = "lanes";
-  run.row(row, [&](Row& r) {
-    Graph graph(run.device);
-    graph.capture_side_by_side(prepare, recorded, {});
-    r.own = run.timer.eager([&] {
-      before();
-      graph.replay();
-    });
-    r.note = std::to_string(graph.num_lanes()) + " lanes, " +
-             std::to_string(static_cast<int>(megabytes(graph.memory_bytes()))) + " MiB";
-  });
+  run.row(row, [&](Row& r) { measure_graph(run, recorded, eager_us, r); });
 }
 
 void run_inference(Run& run, const std::string& section, const NetworkCase& n,
@@ -126,7 +157,7 @@ void run_inference(Run& run, const std::string& section, const NetworkCase& n,
     (void)ops::cast(plan.run(ops::cast(inputs.x, DType::bf16)).front().second, DType::f32);
   };
   planned();
-  add_rows(run, section, label(n, "inference", batch), batch, work, planned, {});
+  add_rows(run, section, label(n, "inference", batch), batch, work, {planned, {}});
 }
 
 void run_training(Run& run, const std::string& section, const NetworkCase& n,
@@ -149,12 +180,17 @@ void run_training(Run& run, const std::string& section, const NetworkCase& n,
   };
   const auto before = [&] { adam.begin_step(); };
   const std::string name = label(n, "training", batch);
-  add_rows(run, section, name, batch, eager, recorded, before);
-  const auto prepare = [&] { ops::refresh_rounded(network.parameters()); };
-  add_lanes_row(
-      run,
-      {.section = section, .name = name, .dtype = "bf16", .images = static_cast<double>(batch)},
-      prepare, recorded, before);
+  add_rows(run, section, name, batch, eager, {recorded, before, true});
+  // Ops that do not need each other side by side.
+  Row lanes{.section = section,
+            .name = name,
+            .pass = "lanes",
+            .dtype = "bf16",
+            .images = static_cast<double>(batch)};
+  run.row(lanes, [&](Row& r) {
+    measure_graph(
+        run, {recorded, before, true, [&] { ops::refresh_rounded(network.parameters()); }}, 0, r);
+  });
 }
 
 }  // namespace
@@ -162,6 +198,7 @@ void run_training(Run& run, const std::string& section, const NetworkCase& n,
 void run_networks(Run& run) {
   const std::string section = "networks, 256x192, bf16 activations";
   const bool quick = run.settings.quick;
+  use_conv_provider(quick ? ConvProvider::own : ConvProvider::tuned);
   // Two images: batch norm needs more than one value.
   const std::vector<std::int64_t> batches =
       quick ? std::vector<std::int64_t>{2} : std::vector<std::int64_t>{1, 64, 256};

@@ -147,7 +147,10 @@ for section in layers kernels networks; do
 done
 if wants race; then
   if python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
-    lines=60 step race 560 python3 bench/peers/race_gpu.py --build "$build" --json "$out/race.json"
+    ours=()
+    [ ! -f "$out/networks.json" ] || ours=(--ours "$out/networks.json")
+    lines=60 step race 560 python3 bench/peers/race_gpu.py --build "$build" "${ours[@]}" \
+      --seconds $((seconds - SECONDS < 540 ? seconds - SECONDS - 20 : 540)) --json "$out/race.json"
   else
     say "   race is left out: PyTorch with a GPU is not there"
   fi

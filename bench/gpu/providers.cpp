@@ -14,7 +14,8 @@ namespace akimbo::bench {
 
 void use_conv_provider(ConvProvider provider) {
   setenv("AKIMBO_TUNE_CACHE", "", 0);
-  setenv("AKIMBO_CONV", provider == ConvProvider::own ? "own" : "auto", 1);
+  constexpr const char* kModes[] = {"own", "cudnn", "auto"};
+  setenv("AKIMBO_CONV", kModes[static_cast<int>(provider)], 1);
 }
 
 bool has_wgmma(Device device) {

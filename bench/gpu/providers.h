@@ -1,4 +1,5 @@
-// Who computes a convolution: our kernels, cuDNN, or the autotuner's choice among both.
+// Who computes a convolution or batch norm: our kernels, cuDNN, or the autotuner's choice among
+// both.
 #pragma once
 
 #include <optional>
@@ -12,7 +13,7 @@ namespace akimbo::bench {
 
 // For the calls of kernels::cuda that follow (AKIMBO_CONV). tuned: the fastest of all, timed at the
 // first call and remembered by this process alone, unless AKIMBO_TUNE_CACHE names a file.
-enum class ConvProvider { own, tuned };
+enum class ConvProvider { own, vendor, tuned };
 void use_conv_provider(ConvProvider provider);
 
 // Whether the device has convolution kernels of two kinds, for every GPU and for sm_90a, and

@@ -6,6 +6,8 @@
 
 #include <fmt/core.h>
 
+#include "bench/gpu/targets.h"
+
 namespace akimbo::bench {
 namespace {
 
@@ -45,6 +47,8 @@ Json json_of(const Row& row, const Ceilings& ceilings) {
     json["floor_us"] = floor;
     json["share_of_roofline"] = floor / row.own.median_us;
   }
+  if (row.device_idle >= 0) json["device_idle_at_most"] = row.device_idle;
+  if (const std::string word = verdict_of(row, ceilings); !word.empty()) json["target"] = word;
   return json;
 }
 
@@ -68,13 +72,16 @@ void print_row(const Row& row, const Ceilings& ceilings) {
   } else if (row.bytes > 0) {
     rate = number(row.bytes / us * 1e-3, "GB/s");
   }
-  const std::string kernel = row.wgmma ? "  " + own_kernel(row) : "";
-  fmt::print("  {:<46} {:>5} {:>11.2f} us [{:>9.2f}, {:>9.2f}] {:>13} {:>7} {:>9} {:>9}{}{}\n",
-             label, row.dtype, us, row.own.low_us, row.own.high_us, rate,
+  std::string words = row.wgmma ? "  " + own_kernel(row) : "";
+  if (!row.note.empty()) words += "  " + row.note;
+  if (const std::string verdict = verdict_of(row, ceilings); !verdict.empty()) {
+    words += "  " + verdict;
+  }
+  fmt::print("  {:<46} {:>5} {:>11.2f} us [{:>9.2f}, {:>9.2f}] {:>13} {:>7} {:>9} {:>9}{}\n", label,
+             row.dtype, us, row.own.low_us, row.own.high_us, rate,
              floor > 0 ? fmt::format("{:.2f}", floor / us) : "-",
              row.vendor ? fmt::format("{:.2f}x", row.vendor->median_us / us) : "-",
-             row.tuned ? fmt::format("{:.2f} us", row.tuned->median_us) : "-", kernel,
-             row.note.empty() ? "" : "  " + row.note);
+             row.tuned ? fmt::format("{:.2f} us", row.tuned->median_us) : "-", words);
 }
 
 }  // namespace
@@ -135,8 +142,27 @@ void Report::print(const std::string& section) const {
   std::fflush(stdout);
 }
 
+void Report::print_targets() const {
+  const std::vector<Verdict> verdicts = judge(rows_, ceilings);
+  if (verdicts.empty()) return;
+  fmt::print("\ntargets\n");
+  for (const Verdict& v : verdicts) {
+    fmt::print("  {:<66} {:>6.3f}, wanted {} {:<5} {}\n", v.what, v.got,
+               v.at_most ? "at most" : "at least", v.wanted, v.reached() ? "pass" : "SHORT");
+  }
+}
+
 Json Report::json() const {
   Json json = header;
+  json["targets"] = Json::array();
+  for (const Verdict& v : judge(rows_, ceilings)) {
+    json["targets"].push_back({{"what", v.what},
+                               {"got", v.got},
+                               {"wanted", v.wanted},
+                               {"at_most", v.at_most},
+                               {"rows", v.num_rows},
+                               {"reached", v.reached()}});
+  }
   json["copy_gb_per_s"] = ceilings.copy_bytes_per_s * 1e-9;
   json["matmul_tflop_per_s"] = ceilings.matmul_flop_per_s * 1e-12;
   json["wrong"] = num_wrong();

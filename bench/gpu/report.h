@@ -16,6 +16,9 @@ struct Ceilings {
   double matmul_flop_per_s = 0;  // of a large product in the dtype of the layers
 };
 
+// Layers whose means are asked for by themselves. narrow: neither side has more than 64 channels.
+enum class Kind { other, narrow, stem, deconv };
+
 struct Row {
   std::string section;  // rows of one section share a table
   std::string name, pass, dtype;
@@ -27,7 +30,11 @@ struct Row {
   double error = -1;            // relative, against the CPU; negative: not checked
   double images = 0;            // of whole networks: per call
   double peak_mib = 0;
-  std::string note;  // why there is no figure
+  double device_idle = -1;  // share of a step, at most; negative: not known
+  std::string note;         // why there is no figure
+  Kind kind = Kind::other;
+  // What the row is to reach (issue "CUDA backend", section 4); 0: nothing is asked.
+  double wanted_over_vendor = 0, wanted_share = 0, wanted_idle = 0;
 };
 
 // The least time that the ceilings allow.
@@ -44,6 +51,8 @@ class Report {
   void print(const std::string& section) const;
   [[nodiscard]] Json json() const;
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+  // What is asked of all rows together; judge() of targets.h.
+  void print_targets() const;
   // Rows whose error is too large, or that failed.
   [[nodiscard]] int num_wrong() const;
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "bench/gpu/run.h"
+#include "bench/gpu/targets.h"
 #include "bench/layers.h"
 #include "engine/core/device.h"
 
@@ -83,6 +84,47 @@ TEST(GpuBench, NamesTheFasterOfOurKernels) {
   EXPECT_EQ(json["rows"][2]["own_kernel"], "mma");
 }
 
+Row timed_row(double own_us, double vendor_us, Kind kind, double wanted) {
+  Row row{.section = "s", .own = {own_us, own_us, own_us, 1}, .kind = kind};
+  row.vendor = Timing{vendor_us, vendor_us, vendor_us, 1};
+  row.tuned = Timing{std::min(own_us, vendor_us), 0, 0, 1};
+  row.wanted_over_vendor = wanted;
+  return row;
+}
+
+TEST(GpuBench, TargetsAreJudged) {
+  std::vector<Row> rows = {timed_row(10, 7, Kind::other, kWantedLeast),
+                           timed_row(10, 20, Kind::narrow, kWantedLeast),
+                           timed_row(10, 16, Kind::deconv, kWantedSpecial),
+                           timed_row(10, 14, Kind::stem, kWantedSpecial)};
+  EXPECT_EQ(verdict_of(rows[0], {}), "SHORT (0.75)");
+  EXPECT_EQ(verdict_of(rows[1], {}), "pass");
+  EXPECT_EQ(verdict_of(rows[2], {}), "pass");
+  EXPECT_EQ(verdict_of(rows[3], {}), "SHORT (1.5)");
+  Row memory{.section = "s", .own = {10, 10, 10, 1}, .bytes = 8e3};
+  memory.wanted_share = kWantedShare;
+  EXPECT_EQ(verdict_of(memory, {.copy_bytes_per_s = 1e9}), "SHORT (0.9)");  // 8 us of 10
+  Row step{.section = "s", .own = {10, 10, 10, 1}};
+  step.device_idle = 0.02;
+  step.wanted_idle = kWantedIdle;
+  EXPECT_EQ(verdict_of(step, {}), "SHORT (0.01)");
+  EXPECT_EQ(verdict_of({.section = "left out"}, {}), "");
+  rows.push_back(memory);
+  rows.push_back(step);
+  const auto verdicts = judge(rows, {.copy_bytes_per_s = 1e9});
+  ASSERT_EQ(verdicts.size(), 8u);
+  EXPECT_NEAR(verdicts[0].got, geometric_mean({0.7, 2, 1.6, 1.4}), 1e-12);
+  EXPECT_EQ(verdicts[0].num_rows, 4);
+  EXPECT_TRUE(verdicts[0].reached());
+  EXPECT_DOUBLE_EQ(verdicts[1].got, 2) << "of 64 channels or fewer";
+  EXPECT_FALSE(verdicts[2].reached()) << "0.7 is below 0.75";
+  EXPECT_TRUE(verdicts[3].reached()) << "the tuned choice is never slower";
+  EXPECT_TRUE(verdicts[4].reached() && !verdicts[5].reached());
+  EXPECT_NEAR(verdicts[6].got, 0.8, 1e-12);
+  EXPECT_FALSE(verdicts[7].reached()) << "2 % idle";
+  EXPECT_TRUE(judge({}, {}).empty());
+}
+
 class GpuBenchSections : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -142,6 +184,12 @@ TEST_F(GpuBenchSections, Networks) {
   // Inference of two networks and training of one, eager and graph each, and training in lanes.
   EXPECT_EQ(json["rows"].size(), 7u);
   EXPECT_GT(json["rows"][0]["images_per_s"].get<double>(), 0);
+  bool has_idle = false;
+  for (const Json& row : json["rows"]) {
+    EXPECT_GT(row["peak_mib"].get<double>(), 0);
+    has_idle = has_idle || row.contains("device_idle_at_most");
+  }
+  EXPECT_TRUE(has_idle);
 }
 
 TEST_F(GpuBenchSections, StopsWhenTimeIsUp) {
