@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/device_words.h"
 #include "kernels/device_runtime.h"
 
 #ifndef AKIMBO_CUDA_ARCHS
@@ -43,13 +44,11 @@ bool is_synchronous() {
 }
 
 [[noreturn]] void fail(cudaError_t error, const char* what) {
-  std::string message = std::string("[cuda] ") + what + " failed: " + cudaGetErrorString(error) +
-                        " (" + cudaGetErrorName(error) + ")";
-  if (is_sticky(error)) {
-    message += "; the device is lost to this process, start it again";
-    if (!is_synchronous()) message += ", with AKIMBO_SYNC=1 to learn which kernel did it";
-  }
-  throw DeviceFailure(message);
+  throw DeviceFailure(failure_text({.what = what,
+                                    .error = cudaGetErrorString(error),
+                                    .error_name = cudaGetErrorName(error),
+                                    .sticky = is_sticky(error),
+                                    .synchronous = is_synchronous()}));
 }
 
 void check(cudaError_t error, const char* what) {
@@ -60,10 +59,6 @@ void check(cudaError_t error, const char* what) {
 
 cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream); }
 cudaEvent_t event_of(Event event) { return static_cast<cudaEvent_t>(event); }
-
-std::string version_text(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
 
 __global__ void probe_kernel() {}
 
@@ -82,69 +77,62 @@ struct Inventory {
   std::string reason;       // why there is none
 };
 
-Inventory take_inventory() {
-  Inventory found;
-  int driver = 0, runtime = 0, count = 0;
-  (void)cudaRuntimeGetVersion(&runtime);
-  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
-    (void)cudaGetLastError();
-    found.reason =
-        "no NVIDIA driver is installed (or this container was started without it); install a "
-        "driver for CUDA " +
-        version_text(runtime) + " or newer";
-    return found;
-  }
-  const cudaError_t error = cudaGetDeviceCount(&count);
+DriverFacts ask_driver() {
+  using Answer = DriverFacts::Answer;
+  DriverFacts facts;
+  (void)cudaRuntimeGetVersion(&facts.runtime);
+  if (cudaDriverGetVersion(&facts.driver) != cudaSuccess) facts.driver = 0;
+  const cudaError_t error = cudaGetDeviceCount(&facts.count);
   (void)cudaGetLastError();
-  // A minor version needs no newer driver than the first of its major version.
-  if (error == cudaErrorInsufficientDriver || driver / 1000 < runtime / 1000) {
-    found.reason = "the NVIDIA driver is too old: it supports CUDA " + version_text(driver) +
-                   ", this program was built with CUDA " + version_text(runtime) +
-                   "; update the driver";
-    return found;
+  facts.answer = error == cudaSuccess                   ? Answer::counted
+                 : error == cudaErrorInsufficientDriver ? Answer::too_old
+                 : error == cudaErrorNoDevice           ? Answer::no_device
+                                                        : Answer::failed;
+  facts.failure = cudaGetErrorString(error);
+  facts.visible_devices = std::getenv("CUDA_VISIBLE_DEVICES");
+  return facts;
+}
+
+// Loading a kernel's code is what fails when none of the architectures built in will run.
+cudaError_t load_a_kernel(int device) {
+  cudaFuncAttributes attributes;
+  const cudaError_t chosen = cudaSetDevice(device);
+  return chosen == cudaSuccess
+             ? cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&probe_kernel))
+             : chosen;
+}
+
+RefusedDevice refused_device(int device, cudaError_t error) {
+  RefusedDevice refused{.name = "device " + std::to_string(device),
+                        .failure = cudaGetErrorString(error)};
+  refused.wrong_code = error == cudaErrorNoKernelImageForDevice ||
+                       error == cudaErrorInvalidDeviceFunction ||
+                       error == cudaErrorUnsupportedPtxVersion;
+  cudaDeviceProp properties;
+  if (cudaGetDeviceProperties(&properties, device) == cudaSuccess) {
+    refused.name = properties.name;
+    refused.major = properties.major;
+    refused.minor = properties.minor;
   }
-  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
-    const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-    found.reason = "the driver sees no NVIDIA GPU";
-    if (visible != nullptr) {
-      found.reason += " (CUDA_VISIBLE_DEVICES is '" + std::string(visible) + "')";
-    }
-    return found;
-  }
-  if (error != cudaSuccess) {
-    found.reason = std::string("the driver reports: ") + cudaGetErrorString(error);
-    return found;
-  }
-  std::string refused;
-  for (int i = 0; i < count; ++i) {
-    cudaFuncAttributes attributes;
-    const cudaError_t chosen = cudaSetDevice(i);
-    // Loading a kernel's code is what fails when none of the architectures built in will run.
-    const cudaError_t loaded =
-        chosen == cudaSuccess
-            ? cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&probe_kernel))
-            : chosen;
+  return refused;
+}
+
+Inventory take_inventory() {
+  const DriverFacts facts = ask_driver();
+  Inventory found{.usable = {}, .reason = why_no_device(facts)};
+  if (!found.reason.empty()) return found;
+  std::vector<RefusedDevice> refused;
+  for (int i = 0; i < facts.count; ++i) {
+    const cudaError_t loaded = load_a_kernel(i);
     if (loaded == cudaSuccess) {
       found.usable.push_back(i);
       continue;
     }
     (void)cudaGetLastError();
-    cudaDeviceProp properties;
-    std::string name = "device " + std::to_string(i);
-    if (cudaGetDeviceProperties(&properties, i) == cudaSuccess) {
-      name = std::string(properties.name) + " (sm_" + std::to_string(properties.major) +
-             std::to_string(properties.minor) + ")";
-    }
-    const bool wrong_code = loaded == cudaErrorNoKernelImageForDevice ||
-                            loaded == cudaErrorInvalidDeviceFunction ||
-                            loaded == cudaErrorUnsupportedPtxVersion;
-    refused += (refused.empty() ? "" : "; ") + name + ": " +
-               (wrong_code ? "this program has code for " AKIMBO_CUDA_ARCHS
-                             " only; build it with -Dgpu_archs of this GPU"
-                           : cudaGetErrorString(loaded));
+    refused.push_back(refused_device(i, loaded));
   }
   if (found.usable.empty()) {
-    found.reason = "no GPU can run this program's kernels: " + refused;
+    found.reason = why_none_is_usable(refused, AKIMBO_CUDA_ARCHS);
   } else {
     (void)cudaSetDevice(found.usable.front());
   }
