@@ -7,6 +7,7 @@
 #include "engine/core/error.h"
 #include "engine/core/threads.h"
 #include "inference/estimator.h"
+#include "inference/precision.h"
 
 namespace akimbo {
 
@@ -98,6 +99,7 @@ void check(const Config& config) { (void)config_from_json(config_to_json(config)
 
 struct PoseEstimator::Parts {
   Estimator estimator;
+  std::string note;
 };
 
 PoseEstimator::PoseEstimator(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -112,7 +114,9 @@ PoseEstimator PoseEstimator::load(const std::string& path, const EstimatorOption
   apply(options, model.config.eval);
   check(model.config);
   set_num_threads(options.threads);
-  return PoseEstimator(std::make_unique<Parts>(Parts{Estimator(std::move(model), device)}));
+  std::string note = precision_note(model.config.eval.precision, device);
+  return PoseEstimator(
+      std::make_unique<Parts>(Parts{Estimator(std::move(model), device), std::move(note)}));
 }
 
 const std::vector<std::string>& PoseEstimator::keypoint_names() const {
@@ -122,6 +126,8 @@ const std::vector<std::string>& PoseEstimator::keypoint_names() const {
 const std::vector<std::pair<int, int>>& PoseEstimator::limbs() const {
   return parts_->estimator.skeleton().limbs;
 }
+
+const std::string& PoseEstimator::note() const { return parts_->note; }
 
 std::vector<PersonPose> PoseEstimator::estimate(const PictureView& picture,
                                                 std::span<const PersonBox> boxes) const {

@@ -1,9 +1,5 @@
 #include "inference/precision.h"
 
-#include <fmt/format.h>
-
-#include <cstdio>
-
 #include "engine/core/error.h"
 
 namespace akimbo {
@@ -29,10 +25,11 @@ void check_inference_precision(const std::string& precision, Device device) {
         "[config] eval.precision is f16, but the CPU predicts in f32 or bf16: f16 needs a GPU. Use "
         "--device cuda where there is one, or --precision bf16");
   }
-  static bool said = false;
-  if (cpu_has_bf16() || said) return;
-  said = true;
-  fmt::print(stderr, "this CPU has no bf16 instructions (AVX512-BF16); predicting in f32\n");
+}
+
+std::string precision_note(const std::string& precision, Device device, bool has_bf16) {
+  if (device.is_cuda() || precision != "bf16" || has_bf16) return "";
+  return "this CPU has no bf16 instructions (AVX512-BF16); predicting in f32";
 }
 
 DType activation_dtype(const std::string& precision, Device device) {

@@ -9,10 +9,14 @@
 
 namespace akimbo {
 
-// train.precision, eval.precision: throw ConfigError when the device cannot compute so. A CPU
-// without bf16 instructions predicts in f32, and this is said once.
+// train.precision, eval.precision: throw ConfigError when the device cannot compute so.
 void check_training_precision(const std::string& precision, Device device);
 void check_inference_precision(const std::string& precision, Device device);
+
+// What the device does in place of what eval.precision asks for, in words for the user: a CPU
+// without bf16 instructions predicts in f32. "": it does as it is told.
+[[nodiscard]] std::string precision_note(const std::string& precision, Device device,
+                                         bool has_bf16 = cpu_has_bf16());
 
 // Of the activations: f32 for f32 and tf32, and always on the CPU.
 [[nodiscard]] DType activation_dtype(const std::string& precision, Device device);

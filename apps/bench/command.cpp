@@ -50,6 +50,7 @@ Timing time_network(LoadedModel& model, Device device, const Arguments& args) {
     x.data<float>()[i] = static_cast<float>(random.normal());
   }
   x = x.to(device);
+  say_precision(model.config.eval, device);
   NetworkRunner runner(*model.network, model.config.eval, device);
   constexpr int kWarmUps = 3;  // the first plans, the second records a GPU's graph
   std::vector<double> ms;

@@ -7,6 +7,7 @@
 
 #include "engine/core/error.h"
 #include "engine/core/threads.h"
+#include "inference/precision.h"
 
 namespace akimbo::apps {
 namespace {
@@ -51,6 +52,14 @@ void RunOptions::adjust(Config& config) const {
   if (deterministic) config.train.deterministic = true;
   if (!precision.empty()) set_precision(precision, config.eval);
   if (exact) config.train.winograd = config.eval.winograd = false;
+}
+
+void say_precision(const EvalConfig& config, Device device) {
+  static bool said = false;
+  const std::string note = precision_note(config.precision, device);
+  if (note.empty() || said) return;
+  said = true;
+  fmt::print(stderr, "{}\n", note);
 }
 
 }  // namespace akimbo::apps

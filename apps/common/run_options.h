@@ -26,4 +26,7 @@ struct RunOptions {
   void adjust(Config& config) const;
 };
 
+// Says once on stderr what the device does in place of eval.precision.
+void say_precision(const EvalConfig& config, Device device);
+
 }  // namespace akimbo::apps

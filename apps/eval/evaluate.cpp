@@ -6,6 +6,7 @@
 #include "apps/common/data.h"
 #include "apps/common/heatmap_loss.h"
 #include "apps/common/progress.h"
+#include "apps/common/run_options.h"
 #include "apps/common/time_report.h"
 #include "apps/train/average.h"
 #include "engine/autograd/node.h"
@@ -47,6 +48,7 @@ std::optional<PassResult> predict_all(models::Network& network, Device device, c
                                       const datasets::TopDownDataset& dataset,
                                       const std::function<bool()>& stop) {
   PassResult result;
+  say_precision(config.eval, device);
   TopDown top_down(network, config, dataset.skeleton(), device);
   BatchFeed feed(dataset, eval_order(config, device), device);
   Progress progress("evaluate", feed.num_batches(), 50);

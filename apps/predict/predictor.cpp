@@ -8,6 +8,7 @@
 #include "apps/common/data.h"
 #include "apps/common/output_folder.h"
 #include "apps/common/progress.h"
+#include "apps/common/run_options.h"
 #include "apps/video/video.h"
 #include "datasets/readers/image_file.h"
 #include "engine/core/stage_times.h"
@@ -51,6 +52,7 @@ Predictor::Predictor(const PredictOptions& options, LoadedModel model, Device de
       estimator_(std::move(model), device),
       boxes_(options.boxes, options.annotations, config_.eval.box_threshold),
       writers_(make_writers(fs::path(options.out) / "results")) {
+  say_precision(config_.eval, device);
   write_output([&] {
     io::write_file_atomic(fs::path(options.out) / "keypoints.json",
                           keypoints_json(estimator_.skeleton()));

@@ -76,6 +76,7 @@ int run(const Arguments& arguments) {
   LoadedModel model = load_model(arguments.source, device);
   print_notes(model);
   arguments.run.adjust(model.config);
+  say_precision(model.config.eval, device);
   NetworkRunner runner(*model.network, model.config.eval, device);
   Tensor heatmaps = runner.forward(input.to(device)).to(kCpu);
   if (layout == "NCHW") heatmaps = permute(heatmaps, {0, 3, 1, 2});

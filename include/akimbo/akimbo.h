@@ -73,6 +73,10 @@ class AKIMBO_API PoseEstimator {
   // Pairs of keypoints, by their places in keypoint_names(), that a drawing joins.
   [[nodiscard]] const std::vector<std::pair<int, int>>& limbs() const;
 
+  // What the device does otherwise than was asked, such as f32 in place of bf16 where the CPU has
+  // no instructions for it; empty: nothing.
+  [[nodiscard]] const std::string& note() const;
+
   // One pose for each box, in their order. The first call for a number of boxes prepares the
   // network for it and takes longer. Throws ArgumentError for an empty picture or a box without
   // area.

@@ -11,6 +11,7 @@
 #include "datasets/readers/image_file.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
+#include "inference/precision.h"
 #include "tests/apps/tiny_run.h"
 
 namespace akimbo {
@@ -101,6 +102,16 @@ TEST_F(Library, TakesEveryPixelFormat) {
   PictureView bgr = view_of(swapped);
   bgr.format = PixelFormat::bgr;
   EXPECT_EQ(estimator.estimate(view_of(picture_)).score, estimator.estimate(bgr).score);
+}
+
+TEST_F(Library, SaysWhatTheDeviceDoesInstead) {
+  const auto estimator = PoseEstimator::load(model(), {.device = "cpu", .precision = "bf16"});
+  EXPECT_EQ(estimator.note().empty(), cpu_has_bf16());
+  EXPECT_EQ(PoseEstimator::load(model(), {.device = "cpu"}).note(), "");
+  EXPECT_NE(precision_note("bf16", kCpu, false).find("predicting in f32"), std::string::npos);
+  EXPECT_EQ(precision_note("bf16", kCpu, true), "");
+  EXPECT_EQ(precision_note("f32", kCpu, false), "");
+  EXPECT_EQ(precision_note("bf16", {Device::Kind::cuda, 0}, false), "");
 }
 
 TEST_F(Library, ThreadsTakeTurns) {
