@@ -23,10 +23,12 @@ namespace akimbo::kernels::device {
 __device__ constexpr bool is_hopper_code() { return AKIMBO_HOPPER_CODE != 0; }
 
 // Beside akimbo_dynamic_shared: the same memory, but a kernel that names this one gets it aligned
-// so that the tiles of every swizzle can start in it.
+// so that the tiles of every swizzle can start in it. Checked: wrong numbers would be the only
+// sign.
 template <typename T>
 __device__ __forceinline__ T* swizzled_shared() {
   extern __shared__ __align__(1024) unsigned char akimbo_swizzled_shared[];
+  if (shared_address(akimbo_swizzled_shared) % 1024 != 0) __trap();
   return reinterpret_cast<T*>(akimbo_swizzled_shared);
 }
 
@@ -139,8 +141,8 @@ __device__ __forceinline__ void wgmma_wait() {
   AKIMBO_HOPPER_ASM("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
 }
 
-// The compiler does not see that a wait writes d: without this it may copy or move registers of d in
-// front of the wait, and ptxas then waits after every single product.
+// The compiler does not see that a wait writes d: without this it may copy or move registers of d
+// in front of the wait, and ptxas then waits after every single product.
 template <int N>
 __device__ __forceinline__ void wgmma_result(float (&d)[N]) {
 #pragma unroll

@@ -2,7 +2,6 @@
 // warpgroups empty them by wgmma, barriers both ways. Every call that can do wrong is made to.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <string>
 #include <vector>
 

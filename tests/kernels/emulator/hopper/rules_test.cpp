@@ -1,6 +1,7 @@
 // Which broken rules of barriers, tensor copies and wgmma the emulator reports.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
