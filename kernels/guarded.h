@@ -12,6 +12,9 @@ namespace akimbo::kernels::cuda {
 // where the device or the program has none, where AKIMBO_WGMMA=0, and in the emulator unless
 // AKIMBO_WGMMA=1. Throws std::invalid_argument for another value.
 [[nodiscard]] std::vector<std::string> guarded_kernels();
+// For people: "wgmma" where they are used on the current device, "wgmma after selftest" where they
+// wait for it, "" where there are none.
+[[nodiscard]] std::string guarded_state();
 // Of those names: from now on all convolutions and matrix products of this process that the
 // kernel takes run on it.
 // "": as ever. For the self-test, from one thread.

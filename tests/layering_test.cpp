@@ -22,7 +22,7 @@ const std::map<std::string, std::vector<std::string>> kAllowed = {
     {"datasets", {"engine", "kernels/common"}},
     {"engine/core",
      {"akimbo", "kernels/common", "kernels/device_runtime.h", "kernels/elementwise.h",
-      "kernels/conv.h"}},
+      "kernels/guarded.h", "kernels/conv.h"}},
     {"engine/autograd", {"engine/core", "kernels/common", "kernels/elementwise.h"}},
     {"engine/ops", {"engine/core", "engine/autograd", "kernels"}},
     {"engine/nn", {"engine/core", "engine/autograd", "engine/ops", "kernels/common"}},

@@ -6,6 +6,7 @@
 #include "engine/core/error.h"
 #include "kernels/conv.h"
 #include "kernels/device_runtime.h"
+#include "kernels/guarded.h"
 
 namespace akimbo {
 namespace {
@@ -54,8 +55,11 @@ std::string no_gpu_reason() { return num_gpus() > 0 ? "" : cuda::unavailable_rea
 std::string describe_device(Device device) {
   if (device.is_cpu()) return "cpu";
   const cuda::DeviceProperties p = cuda::device_properties(device.index);
-  return fmt::format("{}, sm_{}{}, {} multiprocessors, {:.1f} GiB", p.name, p.major, p.minor,
-                     p.num_multiprocessors, static_cast<double>(p.memory_bytes) / (1 << 30));
+  cuda::set_device(device.index);
+  const std::string guarded = cuda::guarded_state();
+  return fmt::format("{}, sm_{}{}, {} multiprocessors, {:.1f} GiB{}{}", p.name, p.major, p.minor,
+                     p.num_multiprocessors, static_cast<double>(p.memory_bytes) / (1 << 30),
+                     guarded.empty() ? "" : ", ", guarded);
 }
 
 std::string cuda_build() {

@@ -39,6 +39,7 @@ void synchronize_event(Event) { fail(); }
 double elapsed_ms(Event, Event) { fail(); }
 
 std::vector<std::string> guarded_kernels() { return {}; }
+std::string guarded_state() { return ""; }
 void force_guarded_kernel(const std::string&) {}
 std::string record_guarded_kernels(bool) { return ""; }
 

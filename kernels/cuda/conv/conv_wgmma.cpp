@@ -133,6 +133,11 @@ std::vector<std::string> guarded_kernels() {
   return names;
 }
 
+std::string guarded_state() {
+  if (wgmma_is_on()) return "wgmma";
+  return guarded_kernels().empty() ? "" : "wgmma after selftest";
+}
+
 void force_guarded_kernel(const std::string& name) {
   gather_forced.reset();
   weight_grad_forced.reset();

@@ -65,11 +65,13 @@ TEST_P(ConvWgmmaChoice, FollowsTheEnvironment) {
     EXPECT_TRUE(is_wgmma(choose_gather(Product::bf16, wide_layer()).tile));
     EXPECT_TRUE(is_wgmma(choose_weight_grad(Product::bf16, wide_weight()).tile));
     EXPECT_FALSE(guarded_kernels().empty());
+    EXPECT_EQ(guarded_state(), "wgmma");
   }
   const Environment off("AKIMBO_WGMMA", "0");
   EXPECT_FALSE(offers_wgmma(Product::bf16));
   EXPECT_FALSE(is_wgmma(choose_gather(Product::bf16, wide_layer()).tile));
   EXPECT_TRUE(guarded_kernels().empty());
+  EXPECT_EQ(guarded_state(), "");
 }
 
 TEST_P(ConvWgmmaChoice, IsOffInTheEmulator) {
