@@ -117,6 +117,12 @@ void Block::copy_tensor(const char* what, void* to, const TensorMap* map, std::u
   if (reinterpret_cast<std::uintptr_t>(to) % 128 != 0) {
     complain("to an address that is not a multiple of 128");
   }
+  for (const TensorCopy& other : tensor_copies_) {
+    const auto other_bytes = static_cast<std::size_t>(copied_bytes(other.map));
+    if (other.to < copy.to + bytes && copy.to < other.to + other_bytes) {
+      complain("to memory that another copy under way writes");
+    }
+  }
   const MBarrier& barrier = barrier_at(what, word, where);
   if (!barrier.is_fenced)
     complain("by a barrier with no fence_barrier_init() after barrier_init()");

@@ -130,7 +130,7 @@ TEST(HopperRules, ReportsMisusedBarriers) {
 struct CopyFault {
   int offset = 0;     // of the destination
   int expected = 16;  // bytes
-  bool waits = true, fences = true, reads_early = false, writes_first = false;
+  bool waits = true, fences = true, reads_early = false, writes_first = false, twice = false;
   int rank = 2;  // 0: im2col
   int w = 0, offset_w = 0;
 };
@@ -147,6 +147,7 @@ __global__ void copy_kernel(AKIMBO_GRID_CONSTANT const TensorMap map, CopyFault 
   if (threadIdx.x == 0) {
     barrier_arrive_expect(barrier, f.expected);
     if (f.rank == 2) copy_tensor_2d(shared + f.offset, &map, barrier, 0, 0);
+    if (f.twice) copy_tensor_2d(shared + f.offset, &map, barrier, 0, 0);
     if (f.rank == 3) copy_tensor_3d(shared + f.offset, &map, barrier, 0, 0, 0);
     if (f.rank == 0) {
       copy_tensor_im2col(shared + f.offset, &map, barrier, 0, f.w, 0, 0, f.offset_w, 0);
@@ -178,6 +179,8 @@ TEST(HopperRules, ReportsMisusedCopies) {
   EXPECT_EQ(copy_fault(im2col, {.rank = 0, .w = 2, .offset_w = 255}), "");
   expect_fault(copy_fault(tiled, {.offset = 64}), {"not a multiple of 128"});
   expect_fault(copy_fault(tiled, {.offset = 16 * 1024}), {"to outside shared memory"});
+  expect_fault(copy_fault(tiled, {.expected = 32, .twice = true}),
+               {"to memory that another copy under way writes"});
   expect_fault(copy_fault(tiled, {.expected = 32}), {"waits in barrier_wait", "and 16 bytes"});
   expect_fault(copy_fault(tiled, {.fences = false}), {"no fence_barrier_init() after"});
   expect_fault(copy_fault(tiled, {.rank = 3}), {"by a tensor map of 2 dimensions"});

@@ -148,6 +148,24 @@ TEST(TensorCopy, MovesBoxesWithEverySwizzle) {
   }
 }
 
+TEST(TensorCopy, ElementsOfFourBytesAreMovedWhole) {
+  const auto data = numbered(48 * 10);
+  TiledMapShape shape = {.dtype = DType::f16,
+                         .data = data.data(),
+                         .rank = 2,
+                         .extents = {44, 10},
+                         .strides = {96},
+                         .box = {32, 6},
+                         .swizzle = Swizzle::bytes_64};
+  TensorMap halves, floats;
+  ASSERT_TRUE(make_tiled_map(halves, shape));
+  shape.dtype = DType::f32;
+  shape.extents[0] /= 2;
+  shape.box[0] /= 2;
+  ASSERT_TRUE(make_tiled_map(floats, shape));
+  EXPECT_EQ(copied(floats, 2, {{10, 7}, {}}, 32 * 6), copied(halves, 2, {{20, 7}, {}}, 32 * 6));
+}
+
 // ---- im2col ----
 
 struct Conv {
