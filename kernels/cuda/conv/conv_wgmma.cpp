@@ -107,7 +107,7 @@ bool wgmma_is_on() {
   const std::optional<bool> asked = asked_for();
   if (asked == true) require_runnable();
   if (asked) return *asked;
-  return !is_emulated() && device::runs_hopper_code() && records().passed(current_device());
+  return !is_emulated() && records().passed(current_device()) && device::runs_hopper_code();
 }
 
 bool wgmma_is_recorded() {

@@ -5,6 +5,7 @@
 #include "kernels/cuda/conv/conv_own.h"
 #include "tests/kernels/conformance/conformance.h"
 #include "tests/kernels/conformance/conv_cases.h"
+#include "tests/support/environment.h"
 
 namespace akimbo {
 namespace {
@@ -177,6 +178,11 @@ TEST_P(ConvProducts, StemOfManyTiles) {
 
 // ---- the rule; no device needed ----
 
+// Without the kernels of sm_90a, which a GPU that passed its self-test has as well.
+class ConvChoice : public ::testing::Test {
+  const test_support::Environment no_wgmma_{"AKIMBO_WGMMA", "0"};
+};
+
 GatherProblem problem_of(std::int64_t n, std::int64_t rows, std::int64_t cols, std::int64_t inputs,
                          std::int64_t outputs, std::int64_t k, std::int64_t stride) {
   const ConvCase c =
@@ -186,25 +192,25 @@ GatherProblem problem_of(std::int64_t n, std::int64_t rows, std::int64_t cols, s
                      {nullptr, DType::bf16, c.small})[0];
 }
 
-TEST(ConvChoice, WideLayersTakeTheLargestTile) {
+TEST_F(ConvChoice, WideLayersTakeTheLargestTile) {
   const GatherChoice choice = choose_gather(Product::bf16, problem_of(64, 16, 12, 512, 512, 3, 1));
   EXPECT_EQ(choice.tile, GatherTile::m128n128);
   EXPECT_EQ(choice.splits, 1);
 }
 
-TEST(ConvChoice, NarrowLayersWasteNoColumns) {
+TEST_F(ConvChoice, NarrowLayersWasteNoColumns) {
   EXPECT_EQ(choose_gather(Product::bf16, problem_of(64, 64, 48, 64, 64, 3, 1)).tile,
             GatherTile::m256n64);
   EXPECT_EQ(choose_gather(Product::bf16, problem_of(64, 64, 48, 32, 32, 3, 1)).tile,
             GatherTile::m128n32);
 }
 
-TEST(ConvChoice, SmallMapsSplitTheSum) {
+TEST_F(ConvChoice, SmallMapsSplitTheSum) {
   const GatherChoice choice = choose_gather(Product::bf16, problem_of(1, 8, 6, 512, 512, 3, 1));
   EXPECT_GT(choice.splits, 4);
 }
 
-TEST(ConvChoice, PhasesOfATransposedConvolution) {
+TEST_F(ConvChoice, PhasesOfATransposedConvolution) {
   const ConvCase c = conv_case(1, 8, 6, 16, 16, 4, 4, {.stride = 2, .padding = 1});
   const auto problems = make_gather(Direction::big_to_small, kernels::Order::k_contiguous,
                                     {nullptr, DType::bf16, c.small}, {nullptr, DType::bf16, c.w},
