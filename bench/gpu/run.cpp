@@ -43,7 +43,7 @@ double copy_rate(Run& run) {
   Tensor to = Tensor::empty({bytes}, DType::u8, run.device);
   const Timing timing = run.timer.kernel(1, [&](int) {
     kernels::cuda::copy_on_device(to.raw(), from.raw(), static_cast<std::size_t>(bytes),
-                                  exec_of(run.device).stream);
+                                  stream_of(run.device));
   });
   return 2 * static_cast<double>(bytes) / timing.median_us * 1e6;
 }

@@ -17,7 +17,7 @@ namespace {
 class Recording {
  public:
   Recording(Device device, const std::function<void()>& work)
-      : stream_(exec_of(device).stream), pool_(device) {
+      : stream_(stream_of(device)), pool_(device) {
     const MemoryPool::Scope scope(pool_);
     cuda::begin_capture(stream_);
     try {
@@ -71,7 +71,7 @@ Timer::~Timer() {
 }
 
 double Timer::once_us(const std::function<void()>& work) {
-  void* const stream = exec_of(device_).stream;
+  void* const stream = stream_of(device_);
   cuda::record_event(begin_, stream);
   work();
   cuda::record_event(end_, stream);

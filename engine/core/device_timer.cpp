@@ -31,7 +31,7 @@ DeviceTimer::~DeviceTimer() {
 }
 
 void* DeviceTimer::stream_or_own(void* stream) const {
-  return stream != nullptr ? stream : exec_of(device_).stream;
+  return stream != nullptr ? stream : stream_of(device_);
 }
 
 void DeviceTimer::count(Span& span) const {
