@@ -26,7 +26,7 @@ programs=(apps/akimbo tests/cuda_test bench/gpu_bench)
 usage() { sed -n '2,20p' "${BASH_SOURCE[0]}"; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
-    --quick) quick=--quick steps=build,tests,layers,kernels,networks,curves; shift; continue ;;
+    --quick) quick=--quick steps=build,tests,layers,kernels,networks; shift; continue ;;
     --no-build) do_build=0; shift; continue ;;
   esac
   [ $# -ge 2 ] || usage
