@@ -64,7 +64,11 @@ def curve(akimbo):
         # Without Winograd on the CPU, whose rounding errors are the larger ones.
         akimbo.run(*akimbo.train_words(data, "curve_" + name, device, "f32", 1, "--set",
                                        "train.log_every=1", "--deterministic", "--exact"))
-        losses[name] = [e["loss"] for e in akimbo.log("curve_" + name) if e["event"] == "train"]
+        log = akimbo.log("curve_" + name)
+        losses[name] = [e["loss"] for e in log if e["event"] == "train"]
+        ran_on = next(e["device"] for e in log if e["event"] == "begin")
+        if (ran_on == "cpu") != (device == "cpu"):
+            raise SystemExit(f"curves: asked for {device}, the log says {ran_on}")
     differences = [abs(a - b) / b for a, b in zip(losses["gpu"], losses["cpu"])]
     return {"steps": len(differences), "cpu": losses["cpu"], "gpu": losses["gpu"],
             "largest_difference": max(differences), "limit": CURVE_LIMIT,
