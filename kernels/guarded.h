@@ -19,6 +19,8 @@ namespace akimbo::kernels::cuda {
 // kernel takes run on it.
 // "": as ever. For the self-test, from one thread.
 void force_guarded_kernel(const std::string& name);
+// Whether a guarded kernel was launched since then: what it does not take runs on others.
+[[nodiscard]] bool guarded_kernel_ran();
 // Writes down whether all was right on the current device; from then on guarded kernels are used,
 // or not. The file, in the folder of the autotuner's choices; "" where it could not be written.
 std::string record_guarded_kernels(bool passed);

@@ -132,8 +132,9 @@ class ForcedKernel {
   ForcedKernel& operator=(const ForcedKernel&) = delete;
 };
 
-// Works `expected` out if that was not done yet.
-Result compare(const Case& c, const Setting& setting, Values& expected) {
+// Works `expected` out if that was not done yet. ran: whether the setting's kernel had a part in
+// it.
+Result compare(const Case& c, const Setting& setting, Values& expected, bool& ran) {
   Result result{.op = setting.kernel.empty() ? c.name : c.name + ", " + setting.kernel,
                 .dtype = setting.name(),
                 .worst = "",
@@ -145,6 +146,7 @@ Result compare(const Case& c, const Setting& setting, Values& expected) {
     set_compute_mode({.deterministic = true, .tf32 = setting.tf32});
     const ForcedKernel forced(setting.kernel);
     const Values actual = evaluate(c, setting, setting.grid());
+    ran = setting.kernel.empty() || kernels::cuda::guarded_kernel_ran();
     if (actual.size() != expected.size()) result.failure = "a gradient is missing";
     for (std::size_t i = 0; i < std::min(actual.size(), expected.size()); ++i) {
       const double error = error_of(actual[i].second, expected[i].second);
@@ -179,14 +181,33 @@ std::vector<Setting> settings_of(const Case& c, Device device) {
   return settings;
 }
 
+std::string guarded_name(const std::string& kernel, const std::string& dtype) {
+  return kernel + " " + dtype;
+}
+
+// What a guarded kernel leaves to others was checked with those.
 void run_case(const Case& c, Device device, const Options& options, Summary& summary) {
   Values by_grid[2];  // Grid::f32, Grid::coarse
   for (const Setting& setting : settings_of(c, device)) {
     Values& expected = by_grid[setting.half() ? 1 : 0];
-    const Result result = compare(c, setting, expected);
+    bool ran = true;
+    const Result result = compare(c, setting, expected, ran);
+    if (result.failure.empty() && !ran) continue;
+    if (!setting.kernel.empty()) summary.guarded.insert(guarded_name(setting.kernel, result.dtype));
     ++(result.passed() ? summary.num_passed : summary.num_failed);
     if (options.on_result) options.on_result(result);
   }
+}
+
+// One that computed nothing, as when the driver refuses its tensor maps; "" when there is none.
+std::string guarded_kernel_without_case(Device device, const Summary& summary) {
+  for (const std::string& kernel : guarded_kernels_of(device)) {
+    for (const DType dtype : {DType::bf16, DType::f16}) {
+      const std::string name = guarded_name(kernel, std::string(dtype_name(dtype)));
+      if (!summary.guarded.contains(name)) return name;
+    }
+  }
+  return "";
 }
 
 }  // namespace
@@ -205,8 +226,10 @@ Summary run_cases(const std::vector<Case>& cases, Device device, const Options& 
 std::string record(Device device, const Options& options, const Summary& summary) {
   const bool whole = !options.small && options.filter.empty();
   if (!whole || guarded_kernels_of(device).empty()) return "";
-  const bool passed = summary.num_failed == 0;
+  const std::string idle = guarded_kernel_without_case(device, summary);
+  const bool passed = summary.num_failed == 0 && idle.empty();
   const std::string file = kernels::cuda::record_guarded_kernels(passed);
+  if (!idle.empty()) return "no case ran on " + idle + "; the kernels for sm_90a stay unused";
   if (!passed) return "the kernels for sm_90a stay unused";
   return file.empty()
              ? "the kernels for sm_90a passed, but that could not be written down, and they "

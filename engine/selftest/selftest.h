@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 
 #include "engine/core/device.h"
@@ -30,6 +31,8 @@ struct Options {
 
 struct Summary {
   int num_passed = 0, num_failed = 0;
+  // Guarded kernels (kernels/guarded.h) that computed a case, with the dtype: "wgmma ... bf16".
+  std::set<std::string> guarded;
 };
 
 // An op that throws counts as failed, and the run goes on. On the CPU the fast paths (f32) are

@@ -139,7 +139,9 @@ TEST(DiskCache, ThreadsShareOne) {
         const std::string name(1, static_cast<char>('a' + (i * (t + 1)) % 9));
         cache.write(name, 1, picture_of(name[0]));
         const auto image = cache.read(name, 1);
-        if (image) EXPECT_EQ(image->pixels, picture_of(name[0]).pixels);
+        if (image) {
+          EXPECT_EQ(image->pixels, picture_of(name[0]).pixels);
+        }
       }
     });
   }

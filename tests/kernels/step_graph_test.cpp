@@ -20,8 +20,9 @@ class StepGraphs : public ::testing::Test {
 
 // Long enough that sleeping threads wake up and take part.
 void take_some_time() {
-  for (volatile int i = 0; i < 3000; i = i + 1) {
-  }
+  volatile int counted = 0;
+  for (int i = 0; i < 3000; ++i) counted = i;
+  (void)counted;
 }
 
 // `branches` chains of `length` steps that all begin after step 0 and end in the last one.

@@ -41,6 +41,7 @@ double elapsed_ms(Event, Event) { fail(); }
 std::vector<std::string> guarded_kernels() { return {}; }
 std::string guarded_state() { return ""; }
 void force_guarded_kernel(const std::string&) {}
+bool guarded_kernel_ran() { return false; }
 std::string record_guarded_kernels(bool) { return ""; }
 
 void copy_to_device(void*, const void*, std::size_t, Stream) { fail(); }

@@ -119,7 +119,9 @@ void run_gather(const Exec& exec, Product product, const GatherProblem& problem,
   }
   if (!wgmma) {
     launcher_of(product)(exec, a, choice.tile, tiles_m * a.tiles_n, elements);
-  } else if (!wgmma_launcher_of(product)(exec, a, choice.tile, tiles_m * a.tiles_n)) {
+  } else if (wgmma_launcher_of(product)(exec, a, choice.tile, tiles_m * a.tiles_n)) {
+    note_wgmma_launch();
+  } else {
     return run_gather(exec, product, problem, result, without_wgmma);
   }
 

@@ -230,7 +230,9 @@ void run_weight_grad(const Exec& exec, Product product, const WeightGradProblem&
   const std::int64_t tiles = device::blocks_for(problem.small_channels, tile.m) * a.tiles_n;
   if (!wgmma) {
     launcher_of(product)(exec, a, choice.tile, tiles, elements);
-  } else if (!wgmma_launcher_of(product)(exec, a, choice.tile, tiles)) {
+  } else if (wgmma_launcher_of(product)(exec, a, choice.tile, tiles)) {
+    note_wgmma_launch();
+  } else {
     return run_weight_grad(exec, product, problem, result, without_wgmma);
   }
   add_parts(exec, a, result);

@@ -1,6 +1,7 @@
 // When the sm_90a kernels are used: the user's word, or the record of a self-test that passed.
 #include "kernels/cuda/conv/conv_wgmma.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -81,6 +82,7 @@ void require_runnable() {
 
 std::optional<GatherChoice> gather_forced;
 std::optional<WeightGradChoice> weight_grad_forced;
+std::atomic<bool> was_launched = false;
 
 template <typename Choice>
 std::string name_of(const char* product, const Choice& c) {
@@ -122,6 +124,8 @@ double wgmma_time_factor(int channels, int slice) {
 
 std::optional<GatherChoice> forced_gather() { return gather_forced; }
 std::optional<WeightGradChoice> forced_weight_grad() { return weight_grad_forced; }
+void note_wgmma_launch() { was_launched = true; }
+bool guarded_kernel_ran() { return was_launched; }
 
 std::vector<std::string> guarded_kernels() {
   const std::optional<bool> asked = asked_for();
@@ -139,6 +143,7 @@ std::string guarded_state() {
 }
 
 void force_guarded_kernel(const std::string& name) {
+  was_launched = false;
   gather_forced.reset();
   weight_grad_forced.reset();
   for (const GatherChoice& c : gather_trials()) {

@@ -25,6 +25,8 @@ namespace akimbo::kernels::cuda {
 // What the self-test forces (force_guarded_kernel).
 [[nodiscard]] std::optional<GatherChoice> forced_gather();
 [[nodiscard]] std::optional<WeightGradChoice> forced_weight_grad();
+// Called at every launch (guarded_kernel_ran).
+void note_wgmma_launch();
 
 // Beside a tile of the same size of the mma.sync kernels, for the rules that choose: the multiply
 // rate of wgmma is about 1.6 times theirs on an H100, and the last slice of `channels` is padded.

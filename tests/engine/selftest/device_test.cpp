@@ -46,6 +46,13 @@ TEST(DeviceSelftest, RunsGuardedKernelsAndRecordsThem) {
   EXPECT_NE(selftest::record(device, options, summary).find(folder.path().string()),
             std::string::npos);
   EXPECT_FALSE(std::filesystem::is_empty(folder.path() / "akimbo"));
+  selftest::Summary idle = summary;
+  idle.guarded.erase("wgmma gather 128x32/1 f16");
+  EXPECT_NE(
+      selftest::record(device, options, idle).find("no case ran on wgmma gather 128x32/1 f16"),
+      std::string::npos);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path() / "akimbo"));
+  (void)selftest::record(device, options, summary);
   EXPECT_NE(selftest::record(device, options, {.num_passed = 9, .num_failed = 1}).find("unused"),
             std::string::npos);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path() / "akimbo"));

@@ -80,7 +80,9 @@ void expect_forward(const Json& c) {
         test_support::expect_golden(c.at("running_after").at(name), tensor, RefLayout::as_is,
                                     relative, what + " " + name);
       }
-      if (name.ends_with("num_batches_tracked")) EXPECT_EQ(tensor.item(), 1) << name;
+      if (name.ends_with("num_batches_tracked")) {
+        EXPECT_EQ(tensor.item(), 1) << name;
+      }
     }
   }
 }
