@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <new>
+#include <stdexcept>
 
 #include "apps/command.h"
 #include "apps/commands.h"
@@ -53,6 +54,8 @@ ExitCode exit_code_of(const std::exception& error) {
   if (dynamic_cast<const OutputError*>(&error)) return kExitFailed;
   if (dynamic_cast<const ConfigError*>(&error)) return kExitUsage;
   if (dynamic_cast<const ArgumentError*>(&error)) return kExitUsage;
+  // Kernels know no other: an environment variable such as AKIMBO_CONV has a wrong value.
+  if (dynamic_cast<const std::invalid_argument*>(&error)) return kExitUsage;
   if (dynamic_cast<const FileError*>(&error)) return kExitBadData;
   if (dynamic_cast<const DeviceError*>(&error)) return kExitDevice;
   if (dynamic_cast<const DeviceFailure*>(&error)) return kExitDevice;

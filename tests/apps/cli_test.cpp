@@ -33,6 +33,7 @@ TEST(CommandLine, WrongUsageIsOneLineAndExitCode2) {
 TEST(CommandLine, EachKindOfErrorHasItsExitCode) {
   EXPECT_EQ(exit_code_of(ConfigError("")), 2);
   EXPECT_EQ(exit_code_of(ArgumentError("")), 2);
+  EXPECT_EQ(exit_code_of(std::invalid_argument("")), 2);
   EXPECT_EQ(exit_code_of(FileError("")), 3);
   EXPECT_EQ(exit_code_of(DeviceError("")), 4);
   EXPECT_EQ(exit_code_of(std::bad_alloc()), 4);
