@@ -12,6 +12,7 @@
 #include "kernels/guarded.h"
 #include "tests/kernels/conformance/conformance.h"
 #include "tests/kernels/conformance/conv_cases.h"
+#include "tests/kernels/conformance/hopper.h"
 #include "tests/support/environment.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/throws.h"
@@ -23,16 +24,7 @@ using namespace conformance;
 using namespace kernels::cuda;
 using test_support::Environment;
 
-class ConvWgmmaChoice : public ProviderTest {
- protected:
-  void SetUp() override {
-    ProviderTest::SetUp();
-    if (IsSkipped()) return;
-    if (provider() == Provider::cpu) GTEST_SKIP() << "kernels of a GPU";
-    (void)exec();  // makes the device current
-    if (!kernels::device::runs_hopper_code()) GTEST_SKIP() << "not a GPU of sm_90";
-  }
-};
+class ConvWgmmaChoice : public HopperTest {};
 AKIMBO_INSTANTIATE_PROVIDERS(ConvWgmmaChoice);
 
 GatherProblem wide_layer() {

@@ -9,6 +9,7 @@
 #include "kernels/device_runtime.h"
 #include "tests/kernels/conformance/conformance.h"
 #include "tests/kernels/conformance/conv_cases.h"
+#include "tests/kernels/conformance/hopper.h"
 
 namespace akimbo {
 namespace {
@@ -18,16 +19,7 @@ using namespace kernels::cuda;
 using kernels::Conv2dParams;
 using kernels::Order;
 
-class ConvWgmma : public ProviderTest {
- protected:
-  void SetUp() override {
-    ProviderTest::SetUp();
-    if (IsSkipped()) return;
-    if (provider() == Provider::cpu) GTEST_SKIP() << "kernels of a GPU";
-    (void)exec();  // makes the device current
-    if (!kernels::device::runs_hopper_code()) GTEST_SKIP() << "not a GPU of sm_90";
-  }
-};
+class ConvWgmma : public HopperTest {};
 AKIMBO_INSTANTIATE_PROVIDERS(ConvWgmma);
 
 // The passes of kernels/conv.h that gather: map read from, order of the filter, formula.
