@@ -11,9 +11,8 @@
 //   barrier_init(barrier, arrivals)        by one thread; then fence_barrier_init(), sync_block()
 //   barrier_arrive(barrier)                one arrival; releases this thread's earlier writes
 //   barrier_arrive_expect(barrier, bytes)  one arrival, and `bytes` more to come by copies
-//   barrier_wait(barrier, parity)          until the phase of this parity (0, 1, 0, ...) is over:
-//   all
-//                                          arrivals were made and all bytes have come
+//   barrier_wait(barrier, parity)          until the phase of this parity (0, 1, 0, ...) is over,
+//                                          its arrivals made and its bytes come
 //   copy_tensor_2d, _3d, _4d(to, &map, barrier, c0, c1, ...)
 //                                          by one thread: the map's box at these coordinates to
 //                                          shared memory; counts its bytes off the barrier, those
@@ -30,7 +29,6 @@
 //   accumulator_place(i)                   row and column of d[i] of this thread
 //   fence_async_shared()                   ordinary writes of shared memory before TMA or wgmma
 //   sync_threads(id, count)                barrier 1 to 15 of `count` threads, whole warps
-//   set_max_registers_up<N>(), _down<N>()  N a multiple of 8 in [24, 256]; by a whole warpgroup
 //   swizzled_shared<T>()                   dynamic_shared<T>(), aligned to 1024 bytes
 #pragma once
 

@@ -11,16 +11,12 @@
 
 // Defined for sm_90a, not for sm_90 nor what PTX of an older architecture is translated to.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-#define AKIMBO_HOPPER_CODE 1
 #define AKIMBO_HOPPER_ASM(...) asm volatile(__VA_ARGS__)
 #else
-#define AKIMBO_HOPPER_CODE 0
 #define AKIMBO_HOPPER_ASM(...) __trap()
 #endif
 
 namespace akimbo::kernels::device {
-
-__device__ constexpr bool is_hopper_code() { return AKIMBO_HOPPER_CODE != 0; }
 
 // Beside akimbo_dynamic_shared: the same memory, but a kernel that names this one gets it aligned
 // so that the tiles of every swizzle can start in it. Checked: wrong numbers would be the only
@@ -115,16 +111,6 @@ __device__ __forceinline__ void fence_async_shared() {
 }
 __device__ __forceinline__ void sync_threads(int id, int count) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(count) : "memory");
-}
-template <int N>
-__device__ __forceinline__ void set_max_registers_up() {
-  static_assert(N % 8 == 0 && N >= 24 && N <= 256);
-  AKIMBO_HOPPER_ASM("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N));
-}
-template <int N>
-__device__ __forceinline__ void set_max_registers_down() {
-  static_assert(N % 8 == 0 && N >= 24 && N <= 256);
-  AKIMBO_HOPPER_ASM("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N));
 }
 
 // ---- wgmma ----

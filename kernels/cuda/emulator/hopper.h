@@ -37,8 +37,6 @@ void multiply_group(const ProductShape& shape, float* d, std::uint64_t a, std::u
 
 }  // namespace emulator
 
-constexpr bool is_hopper_code() { return true; }
-
 template <typename T>
 T* swizzled_shared(const Where& where = Where::current()) {
   return static_cast<T*>(emulator::dynamic_shared_memory(1024, where));
@@ -99,14 +97,6 @@ inline void fence_async_shared(const Where& where = Where::current()) {
 }
 inline void sync_threads(int id, int count, const Where& where = Where::current()) {
   if (!emulator::is_mutated("sync_threads", where)) emulator::wait_for_threads(id, count, where);
-}
-template <int N>
-void set_max_registers_up() {
-  static_assert(N % 8 == 0 && N >= 24 && N <= 256);
-}
-template <int N>
-void set_max_registers_down() {
-  static_assert(N % 8 == 0 && N >= 24 && N <= 256);
 }
 
 // ---- wgmma ----
